@@ -23,7 +23,7 @@ pub(crate) mod unlisted;
 mod unreadable;
 
 pub use crate::foundation::series::SeriesName;
-pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements};
+pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements, require_reason};
 pub(crate) use cache::ManifestCache;
 pub use entry::CatalogEntry;
 pub use health::{CatalogHealth, Expectations, IncompleteTask, StaleEntity};

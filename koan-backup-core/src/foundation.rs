@@ -14,7 +14,10 @@ pub(crate) mod lines;
 pub(crate) mod names;
 pub(crate) mod own_thread;
 #[doc(hidden)]
+pub mod owner_lock;
+#[doc(hidden)]
 pub mod private_files;
+pub(crate) mod published_file;
 pub(crate) mod runtime;
 pub(crate) mod series;
 pub(crate) mod similar_path;

@@ -35,7 +35,7 @@ pub mod builders {
 /// The task that runs maintenance in the background, and the reports of maintenance.
 pub mod maintenance {
     pub use crate::koan::{MaintenanceDefaults, MaintenanceTask};
-    pub use crate::operations::maintenance::{MaintenanceReport, ProfileMaintenance};
+    pub use crate::operations::maintenance::{DirectoryMaintenance, MaintenanceReport, ProfileMaintenance};
 }
 /// The reports of operations, and the types of their fields.
 pub mod report {
@@ -76,7 +76,11 @@ pub use foundation::clock::{Clock, SystemClock};
 pub use foundation::id::{BackupId, BackupName, SetName};
 pub use foundation::identity::ApplicationIdentity;
 #[doc(hidden)]
+pub use foundation::owner_lock;
+#[doc(hidden)]
 pub use foundation::private_files;
+#[doc(hidden)]
+pub use foundation::published_file::publish_new_file;
 #[doc(hidden)]
 pub use foundation::similar_path::similar_path;
 pub use koan::{Backup, EntityBackup, Koan, KoanBuilder, Restore};

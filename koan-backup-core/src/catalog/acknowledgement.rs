@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::sidecar;
 use super::size_drop::{SizeDrop, is_loss};
 use crate::archive::Producer;
-use crate::foundation::error::Result;
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupId, SetName};
 use crate::foundation::series::SeriesName;
 use crate::storage::Storage;
@@ -39,6 +39,17 @@ struct AcceptedCount {
     entity: String,
     set: SetName,
     records: u64,
+}
+
+/// Refuses an acknowledgement without a reason.
+pub(crate) fn require_reason(reason: &str) -> Result<()> {
+    match reason.trim().is_empty() {
+        false => Ok(()),
+        true => Err(Error::new(
+            ErrorKind::Configuration,
+            "an acknowledgement needs a reason: why the records are not needed",
+        )),
+    }
 }
 
 /// The acknowledgements of one or several profiles.
@@ -114,6 +125,11 @@ impl Acknowledgements {
             );
         }
         Ok(Self(all.readable.into_iter().map(|(id, acknowledgement)| (id, vec![acknowledgement])).collect()))
+    }
+
+    /// Returns the acknowledgements of a directory tree.
+    pub(crate) fn of(all: BTreeMap<BackupId, Acknowledgement>) -> Self {
+        Self(all.into_iter().map(|(id, acknowledgement)| (id, vec![acknowledgement])).collect())
     }
 
     /// Adds the acknowledgements of another profile.

@@ -15,7 +15,7 @@ use crate::entity::EntityDescriptor;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupName;
 use crate::foundation::runtime::in_runtime;
-use crate::operations::backup::{self, BackupOptions, BackupReport};
+use crate::operations::backup::{self, BackupOptions, BackupReport, Comparison};
 
 /// The builder of a backup, which runs when it is awaited.
 ///
@@ -255,7 +255,7 @@ impl IntoFuture for BackupBuilder {
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
             let (koan, name, options) = self.into_parts().map_err(RefusedBackup::announce)?;
-            backup::run(&koan.environment, &name, &options).await
+            backup::run(&koan.environment, &name, &options, Comparison::Profile).await
         })
     }
 }

@@ -147,12 +147,7 @@ impl Catalog {
     /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or
     /// the storage fails.
     pub async fn acknowledge(&self, id: BackupId, reason: &str) -> Result<Vec<SizeDrop>> {
-        if reason.trim().is_empty() {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                "an acknowledgement needs a reason: why the records are not needed",
-            ));
-        }
+        catalog::require_reason(reason)?;
         let environment = self.koan.environment()?;
         let entry = self.get(id).await?;
         if entry.manifest().producer.origin(&environment.identity) == Origin::Other {

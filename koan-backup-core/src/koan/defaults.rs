@@ -1,6 +1,7 @@
 //! The defaults of operations, which the builder of a context sets once for all of them.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ pub(super) struct OperationDefaults {
     pub(super) backup: BackupOptions,
     pub(super) restore: RestoreOptions,
     pub(super) retention: Option<Retention>,
+    /// The roots of the directory trees that maintenance prunes, each with its policy.
+    pub(super) directory_retention: Vec<(PathBuf, Retention)>,
     pub(super) expectations: Expectations,
     pub(super) maintenance: MaintenanceDefaults,
     /// The keys of the configuration that no flag of a command line may change.
@@ -35,6 +38,7 @@ impl Default for OperationDefaults {
             backup: BackupOptions::default(),
             restore: RestoreOptions::default(),
             retention: None,
+            directory_retention: Vec::new(),
             expectations: Expectations::default(),
             maintenance: MaintenanceDefaults::default(),
             fixed_settings: BTreeSet::new(),
@@ -58,6 +62,7 @@ impl OperationDefaults {
         let defaults = &self.maintenance;
         let options = MaintenanceOptions {
             retention: self.retention.clone(),
+            directories: self.directory_retention.clone(),
             profiles: defaults.profiles.clone(),
             verification_enabled: defaults.verification_enabled,
             cleanup_older_than: defaults.cleanup_older_than,

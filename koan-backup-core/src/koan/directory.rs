@@ -8,9 +8,10 @@ use futures::future::BoxFuture;
 use super::context::Koan;
 use super::refused_backup::{RefusedBackup, ValidBackup};
 use super::restore::RestoreBuilder;
-use crate::catalog::BackupRef;
+use crate::catalog::{BackupRef, SizeDrop, require_reason};
 use crate::foundation::error::Result;
-use crate::foundation::runtime::in_runtime;
+use crate::foundation::id::BackupId;
+use crate::foundation::runtime::{in_runtime, require_timers};
 use crate::operations::tree::{self, DirectoryBackupReport};
 
 /// The builder of a backup into a directory tree, which runs when it is awaited.
@@ -89,5 +90,25 @@ impl RestoreDirectory {
     /// even [`without_verification`](RestoreBuilder::without_verification).
     pub fn at(self, backup: impl Into<BackupRef>) -> RestoreBuilder {
         RestoreBuilder::from_directory(self.koan.into(), self.root, backup.into())
+    }
+}
+
+impl Koan {
+    /// Acknowledges that entities have fewer records in a backup of the directory tree in `root` than in the previous one.
+    /// Until then, each later backup of its series into the tree warns of the loss, and retention keeps the last backup
+    /// before the loss. Returns the acknowledged losses.
+    ///
+    /// # Errors
+    /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or the tree cannot
+    /// be written.
+    pub async fn acknowledge_in_directory(
+        &self,
+        root: impl AsRef<Path>,
+        id: BackupId,
+        reason: &str,
+    ) -> Result<Vec<SizeDrop>> {
+        require_timers()?;
+        require_reason(reason)?;
+        tree::acknowledge(&self.environment, root.as_ref().to_owned(), id, reason).await
     }
 }

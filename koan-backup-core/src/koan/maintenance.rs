@@ -1,6 +1,7 @@
 //! The builder of maintenance: `koan.maintenance().retention(…).every(…).start()`.
 
 use std::future::IntoFuture;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 /// [`start`](Self::start) runs it repeatedly.
 ///
 /// A run removes files of crashed processes, prunes the backups if a retention policy is set, verifies the
-/// backup whose last verification is the oldest, and updates the catalog cache. Tasks that were not completed
+/// backup whose last verification is the oldest, and updates the catalog cache. It prunes a directory tree only if a
+/// retention policy is set for it. Tasks that were not completed
 /// are in the report of the run, and in the [health](super::Catalog::health) of the catalog until a later run
 /// completes them.
 ///
@@ -47,6 +49,8 @@ pub struct MaintenanceBuilder {
     options: MaintenanceOptions,
     /// The profiles that were selected for this builder, which replace those of the context.
     selected_profiles: Vec<String>,
+    /// The directory trees that were selected for this builder.
+    selected_directories: Vec<(PathBuf, Retention)>,
     every: Duration,
     jitter: Duration,
 }
@@ -54,7 +58,7 @@ pub struct MaintenanceBuilder {
 impl MaintenanceBuilder {
     pub(super) fn new(koan: Koan) -> Self {
         let (options, every, jitter) = koan.defaults.maintenance();
-        Self { koan, options, selected_profiles: Vec::new(), every, jitter }
+        Self { koan, options, selected_profiles: Vec::new(), selected_directories: Vec::new(), every, jitter }
     }
 
     /// Sets the retention policy. Each run removes the backups that the policy does not keep. The default is
@@ -64,14 +68,25 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Does not remove backups, even if the context has a retention policy.
+    /// Also applies a retention policy to the directory tree in `root`. The default is the
+    /// [trees of the context](crate::KoanBuilder::directory_retention); a policy for the same path replaces the policy of
+    /// the context. Other trees are not changed.
+    pub fn directory_retention(mut self, root: impl Into<PathBuf>, policy: Retention) -> Self {
+        self.selected_directories.push((root.into(), policy));
+        self
+    }
+
+    /// Does not remove backups, even if the context has a retention policy for storage profiles or directory trees.
     pub fn without_retention(mut self) -> Self {
         self.options.retention = None;
+        self.options.directories.clear();
+        self.selected_directories.clear();
         self
     }
 
     /// Selects only this storage profile, or these storage profiles, instead of the profiles of the
-    /// [defaults](crate::KoanBuilder::maintenance_defaults). Several calls select all their profiles.
+    /// [defaults](crate::KoanBuilder::maintenance_defaults). Several calls select all their profiles. The directory trees
+    /// of the context are not changed then.
     pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
         self.selected_profiles.extend(names.into_names());
         if !self.selected_profiles.is_empty() {
@@ -130,13 +145,27 @@ impl MaintenanceBuilder {
     pub fn start(self) -> Result<MaintenanceTask> {
         require_timers()?;
         self.check()?;
-        let Self { koan, options, every, jitter, .. } = self;
+        let options = self.effective_options();
+        let Self { koan, every, jitter, .. } = self;
         // The task does not own the context, so that dropping the last clone of the context stops its own tasks.
         Ok(MaintenanceTask::spawn(Arc::clone(&koan.environment), options, Schedule { every, jitter }))
     }
 
     fn check(&self) -> Result<()> {
-        check(&self.koan.environment, &self.options, self.every)
+        check(&self.koan.environment, &self.effective_options(), self.every)
+    }
+
+    /// Returns the options with the directory trees that the run prunes.
+    fn effective_options(&self) -> MaintenanceOptions {
+        let mut options = self.options.clone();
+        if !self.selected_profiles.is_empty() {
+            options.directories.clear();
+        }
+        for (root, policy) in &self.selected_directories {
+            options.directories.retain(|(known, _)| known != root);
+            options.directories.push((root.clone(), policy.clone()));
+        }
+        options
     }
 }
 
@@ -147,7 +176,7 @@ impl IntoFuture for MaintenanceBuilder {
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
             self.check()?;
-            maintenance::run(&self.koan.environment, &self.options).await
+            maintenance::run(&self.koan.environment, &self.effective_options()).await
         })
     }
 }

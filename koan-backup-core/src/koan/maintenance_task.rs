@@ -57,6 +57,11 @@ pub(super) fn check(environment: &Environment, options: &MaintenanceOptions, eve
     if let Some(retention) = &options.retention {
         retention.validate()?;
     }
+    for (root, retention) in &options.directories {
+        retention.validate().map_err(|error| {
+            error.context(format!("the retention of the directory tree `{}` is not valid", root.display()))
+        })?;
+    }
     for profile in &options.profiles {
         environment.storage(Some(profile))?;
     }
@@ -138,6 +143,20 @@ fn log(result: &Result<MaintenanceReport>) {
                     tracing::error!(
                         target: "koan::backup", profile = %profile.profile, %failure,
                         "a step of maintenance failed"
+                    );
+                }
+            }
+            for directory in &report.directories {
+                for (id, damage) in directory.pruned.iter().flat_map(|pruned| &pruned.damaged) {
+                    tracing::error!(
+                        target: "koan::backup", root = %directory.root, backup = %id, %damage,
+                        "a backup of a directory tree is damaged"
+                    );
+                }
+                if let Some(failure) = &directory.failure {
+                    tracing::error!(
+                        target: "koan::backup", root = %directory.root, %failure,
+                        "the retention of a directory tree failed"
                     );
                 }
             }

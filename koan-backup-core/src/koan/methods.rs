@@ -200,6 +200,12 @@ impl Koan {
         self.defaults.retention.as_ref()
     }
 
+    /// Returns the directory trees that maintenance prunes, each with its policy, as
+    /// [`KoanBuilder::directory_retention`] set them.
+    pub fn directory_retention_policies(&self) -> impl Iterator<Item = (&Path, &Retention)> {
+        self.defaults.directory_retention.iter().map(|(root, policy)| (root.as_path(), policy))
+    }
+
     /// Returns the expectations about the backups, for [`Catalog::health`]. They are those of
     /// [`KoanBuilder::expectations`], or else [`Expectations::new`](crate::catalog::Expectations::new).
     pub fn expectations(&self) -> &Expectations {

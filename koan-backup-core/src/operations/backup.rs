@@ -14,6 +14,7 @@ mod run;
 mod verification;
 
 pub(crate) use end::{BackupEnd, announce_refusal};
+pub(crate) use loss_warnings::EarlierTreeBackups;
 pub use options::BackupOptions;
 pub use report::BackupReport;
-pub(crate) use run::run;
+pub(crate) use run::{Comparison, run};

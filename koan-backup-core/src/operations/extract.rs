@@ -2,6 +2,7 @@
 //! stream of records.
 
 mod files;
+mod mark;
 mod open;
 mod options;
 mod records;

@@ -2,6 +2,7 @@
 //! processes left behind.
 
 mod cleanup;
+mod directories;
 mod incomplete_tasks;
 mod probes;
 mod report;
@@ -11,5 +12,5 @@ mod uploads;
 pub(crate) mod verifications;
 
 pub(crate) use incomplete_tasks::incomplete_tasks;
-pub use report::{MaintenanceReport, ProfileMaintenance};
+pub use report::{DirectoryMaintenance, MaintenanceReport, ProfileMaintenance};
 pub(crate) use run::{MaintenanceOptions, run};

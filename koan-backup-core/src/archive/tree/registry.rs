@@ -132,6 +132,11 @@ impl TreeBackup {
         }
     }
 
+    /// Returns the series of the backup: the recorded series, or the series that follows from its name.
+    pub(crate) fn series_name(&self) -> SeriesName {
+        self.series.clone().unwrap_or_else(|| SeriesName::of(&self.name))
+    }
+
     /// Returns the name, id and time of the backup, for messages.
     pub(crate) fn label(&self) -> String {
         let directory = self.directory.escape_debug();

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -37,8 +38,11 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[non_exhaustive]
 #[must_use = "a plan removes nothing until it is applied"]
 pub struct RetentionPlan {
-    /// The storage profile; `None` for the default profile.
+    /// The storage profile; `None` for the default profile, and for a directory tree.
     pub profile: Option<String>,
+    /// The root of the directory tree; `None` for a storage profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
     /// When the plan was made.
     pub made_at: Timestamp,
     /// The decisions about all considered backups, newest first.
@@ -50,6 +54,9 @@ pub struct RetentionPlan {
     /// The number of backups of older versions that record no environment. They are not considered unless
     /// they are [included](Retention::include_unidentified).
     pub unidentified: usize,
+    /// The path of the directory tree.
+    #[serde(skip)]
+    pub(crate) root: Option<PathBuf>,
     /// The hash of each backup on which the plan is based. A changed hash makes the plan obsolete.
     #[serde(skip)]
     pub(crate) basis: BTreeMap<BackupId, String>,
@@ -71,7 +78,7 @@ pub struct RetentionDecision {
     pub series: SeriesName,
     /// When the backup started.
     pub created_at: Timestamp,
-    /// The size of the archive.
+    /// The size of the archive, or of the files in a directory tree.
     pub size_bytes: u64,
     /// Why the backup is kept; empty if it is removed.
     pub kept: Vec<KeepReason>,
@@ -178,6 +185,8 @@ pub(crate) fn plan(
     let idle_rules = idle_rules(retention, &decisions);
     RetentionPlan {
         profile: None,
+        directory: None,
+        root: None,
         made_at: now,
         decisions,
         idle_rules,

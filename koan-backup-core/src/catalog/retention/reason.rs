@@ -119,7 +119,8 @@ impl fmt::Display for KeepReason {
             Self::BeforeLoss { entity, backup } => write!(
                 f,
                 "the last backup before `{entity}` lost most of its records in {backup}; accept the loss \
-                 with `koan.catalog().acknowledge(id, reason)`"
+                 with `koan.catalog().acknowledge(id, reason)`, or in a directory tree with \
+                 `koan.acknowledge_in_directory(root, id, reason)`"
             ),
             Self::LastWith { entity } => write!(f, "the newest backup with `{entity}`"),
             Self::Last { position, of } => write!(f, "number {position} of the last {of}"),

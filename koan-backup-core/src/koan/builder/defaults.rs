@@ -83,6 +83,22 @@ impl KoanBuilder {
         self
     }
 
+    /// Sets the retention policy of the directory tree in `root`, which maintenance applies. A second call with the same
+    /// path replaces its policy. Maintenance does not change other trees.
+    ///
+    /// ```
+    /// use koan_backup_core::{Koan, Retention};
+    ///
+    /// let builder = Koan::builder().directory_retention("fixtures", Retention::new().keep_last(3));
+    /// # drop(builder);
+    /// ```
+    pub fn directory_retention(mut self, root: impl Into<PathBuf>, policy: Retention) -> Self {
+        let root = root.into();
+        self.defaults.directory_retention.retain(|(known, _)| *known != root);
+        self.defaults.directory_retention.push((root, policy));
+        self
+    }
+
     /// Sets the expectations about the backups, which [`Koan::expectations`](crate::Koan::expectations) returns.
     pub fn expectations(mut self, expectations: Expectations) -> Self {
         self.defaults.expectations = expectations;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, Failures, Snapshots};
 use super::end::BackupEnd;
 use super::header::Header;
-use super::loss_warnings::EarlierBackups;
+use super::loss_warnings::{EarlierBackups, EarlierTreeBackups};
 use super::options::BackupOptions;
 use super::plan::{PlannedEntity, PlannedEntry, plan};
 use super::publish::{Contents, manifest, publish};
@@ -25,6 +25,15 @@ use crate::foundation::names::names;
 use crate::operations::operation::{Operation, OperationResult};
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
+/// The earlier backups with which a new backup is compared.
+#[derive(Debug)]
+pub(crate) enum Comparison {
+    /// Those of the storage profile into which the backup is written.
+    Profile,
+    /// Those of a directory tree.
+    Tree(EarlierTreeBackups),
+}
+
 /// Runs a backup.
 ///
 /// # Cancel safety
@@ -33,6 +42,7 @@ pub(crate) async fn run(
     environment: &Environment,
     name: &BackupName,
     options: &BackupOptions,
+    comparison: Comparison,
 ) -> Result<BackupReport> {
     let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
     let operation = Operation::new(environment, span, &options.cancel, options.timeout);
@@ -53,7 +63,7 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        run_within_time_limit(environment, &limited, &operation, &end).await
+        run_within_time_limit(environment, &limited, comparison, &operation, &end).await
     };
     let outcome = operation.run(Box::pin(work), log).await;
     end.announce(&outcome);
@@ -63,6 +73,7 @@ pub(crate) async fn run(
 async fn run_within_time_limit(
     environment: &Environment,
     options: &BackupOptions,
+    comparison: Comparison,
     operation: &Operation<'_>,
     end: &BackupEnd,
 ) -> Result<BackupReport> {
@@ -78,21 +89,29 @@ async fn run_within_time_limit(
     }
     let subject = Subject::of_backup(end.name(), &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, LeasedWork::default(), &options.cancel).await?;
-    let outcome = run_under_lease(environment, storage, &planned, options, &lease, operation, end).await;
+    let run = LeasedRun { environment, storage, planned: &planned, options, end };
+    let outcome = run_under_lease(run, comparison, &lease, operation).await;
     lease.release().await;
     outcome
 }
 
+/// What a backup needs while the lease of its name is held.
+struct LeasedRun<'a> {
+    environment: &'a Environment,
+    storage: &'a Storage,
+    planned: &'a [PlannedEntity],
+    options: &'a BackupOptions,
+    end: &'a BackupEnd,
+}
+
 /// Runs a backup while the lease of its name is held, so that only one backup with this name runs at a time.
 async fn run_under_lease(
-    environment: &Environment,
-    storage: &Storage,
-    planned: &[PlannedEntity],
-    options: &BackupOptions,
+    run: LeasedRun<'_>,
+    comparison: Comparison,
     lease: &Lease,
     operation: &Operation<'_>,
-    end: &BackupEnd,
 ) -> Result<BackupReport> {
+    let LeasedRun { environment, storage, planned, options, end } = run;
     let (name, listener) = (end.name(), end.listener());
     let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
@@ -106,8 +125,13 @@ async fn run_under_lease(
         // The earlier backups are read before a snapshot is opened, because reading many manifests takes
         // time.
         let series = options.series_of(name);
-        let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
-        let earlier = until_cancelled(&leased_options.cancel, async { Ok(earlier.await) }).await?;
+        let earlier = match comparison {
+            Comparison::Profile => {
+                let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
+                until_cancelled(&leased_options.cancel, async { Ok(earlier.await) }).await?
+            }
+            Comparison::Tree(tree) => EarlierBackups::of_tree(environment, &series, tree),
+        };
         write(environment, storage, planned, &header, &leased_options, listener, &earlier).await
     };
     let outcome = match written.await {

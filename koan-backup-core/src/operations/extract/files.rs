@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::stream::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 
+use super::mark::{self, ExtractionMark};
 use super::open::OpenBackup;
 use super::options::ExtractOptions;
 use super::records::EndCheck;
@@ -33,9 +34,10 @@ pub(crate) async fn run(
     options: &ExtractOptions,
 ) -> Result<ExtractReport> {
     let created = CreatedPaths::default();
+    // The mark is dropped after the guard, so that its lock is held until everything is removed.
+    let mut mark = None;
     let guard = created.guard();
-    let extraction = Extraction { backup, directory: &directory, created: &created, options };
-    match extraction.run().await {
+    match extract(backup, &directory, &created, options, &mut mark).await {
         Ok(report) => {
             guard.keep();
             Ok(report)
@@ -47,17 +49,34 @@ pub(crate) async fn run(
     }
 }
 
+/// Marks the directory, writes the files, and removes the mark. The caller drops `held_mark` after it has removed the
+/// files of an extraction that failed.
+async fn extract(
+    backup: &OpenBackup,
+    directory: &Path,
+    created: &CreatedPaths,
+    options: &ExtractOptions,
+    held_mark: &mut Option<Arc<ExtractionMark>>,
+) -> Result<ExtractReport> {
+    let (target, paths) = (directory.to_owned(), created.clone());
+    let mark = Arc::new(blocking("writes files", move || prepare(&target, &paths)).await??);
+    *held_mark = Some(Arc::clone(&mark));
+    let report = Extraction { backup, directory, created, mark: &mark, options }.run().await?;
+    let target = directory.to_owned();
+    blocking("writes files", move || mark.remove(&target)).await??;
+    Ok(report)
+}
+
 struct Extraction<'a> {
     backup: &'a OpenBackup,
     directory: &'a Path,
     created: &'a CreatedPaths,
+    mark: &'a Arc<ExtractionMark>,
     options: &'a ExtractOptions,
 }
 
 impl Extraction<'_> {
     async fn run(&self) -> Result<ExtractReport> {
-        let (directory, created) = (self.directory.to_owned(), self.created.clone());
-        blocking("writes files", move || prepare(&directory, &created)).await??;
         let manifest = self.backup.manifest();
         let reader = self.backup.archive().reader();
         let mut report = ExtractReport {
@@ -147,12 +166,18 @@ impl Extraction<'_> {
     async fn create(&self, name: &str) -> Result<Output> {
         let (path, root, created) =
             (self.directory.join(name), self.directory.to_owned(), self.created.clone());
-        let folders: Vec<PathBuf> = Path::new(name).ancestors().skip(1).map(Path::to_owned).collect();
+        let (mark, name) = (Arc::clone(self.mark), PathBuf::from(name));
         blocking("writes files", move || {
-            for folder in folders.iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
+            let folders: Vec<_> =
+                name.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).collect();
+            for folder in folders.into_iter().rev() {
+                if !root.join(folder).exists() {
+                    mark.record(folder)?;
+                }
                 let folder = root.join(folder);
                 created.directory_if_missing(&folder).map_err(|source| write_error(&folder, source))?;
             }
+            mark.record(&name)?;
             let file = created.file(&path).map_err(|source| write_error(&path, source))?;
             Ok(Output { file, path, size_bytes: 0 })
         })
@@ -191,8 +216,15 @@ impl Output {
     }
 }
 
-/// Creates the directory, or refuses one that is not empty.
-fn prepare(directory: &Path, created: &CreatedPaths) -> Result<()> {
+/// Creates the directory, or refuses one that is not empty after the removal of what a killed extraction has left in it.
+/// Then marks it.
+fn prepare(directory: &Path, created: &CreatedPaths) -> Result<ExtractionMark> {
+    mark::remove_interrupted(directory)?;
+    require_empty(directory, created)?;
+    ExtractionMark::create(directory, created)
+}
+
+fn require_empty(directory: &Path, created: &CreatedPaths) -> Result<()> {
     match fs::read_dir(directory) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),

@@ -6,7 +6,7 @@ use crate::catalog::{UnlistedArchive, UnreadableManifest};
 use crate::foundation::id::BackupId;
 use crate::operations::prune::PruneReport;
 
-/// The report of a maintenance run, by storage profile.
+/// The report of a maintenance run, by storage profile and directory tree.
 ///
 /// ```
 /// # koan_backup_shop::run(async |koan| {
@@ -25,6 +25,23 @@ use crate::operations::prune::PruneReport;
 pub struct MaintenanceReport {
     /// The reports of the profiles, in their order.
     pub profiles: Vec<ProfileMaintenance>,
+    /// The reports of the directory trees that have a retention policy, in their order.
+    pub directories: Vec<DirectoryMaintenance>,
+}
+
+/// The maintenance of one directory tree.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct DirectoryMaintenance {
+    /// The root of the tree.
+    pub root: String,
+    /// The report of the prune. `None` if it failed or was skipped.
+    pub pruned: Option<PruneReport>,
+    /// Why the prune was skipped: another operation is writing into the tree. A later run performs it.
+    pub skipped: Option<String>,
+    /// Why the prune failed.
+    pub failure: Option<String>,
 }
 
 /// The maintenance of one storage profile.
@@ -73,12 +90,15 @@ impl MaintenanceReport {
                 && profile.pruned.iter().all(|pruned| pruned.damaged.is_empty())
                 && profile.unlisted.is_empty()
                 && profile.unreadable.is_empty()
+        }) && self.directories.iter().all(|directory| {
+            directory.failure.is_none() && directory.pruned.iter().all(|pruned| pruned.damaged.is_empty())
         })
     }
 
-    /// Returns whether a task was skipped in a profile, because another process holds the lease of its subject. A later
-    /// run performs it.
+    /// Returns whether a task was skipped in a profile or a directory tree, because another process works on the same
+    /// subject. A later run performs it.
     pub fn is_busy(&self) -> bool {
         self.profiles.iter().any(|profile| !profile.busy_tasks.is_empty())
+            || self.directories.iter().any(|directory| directory.skipped.is_some())
     }
 }

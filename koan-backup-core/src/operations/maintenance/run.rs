@@ -1,11 +1,13 @@
 //! Runs maintenance in all profiles.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::cleanup::Cleanup;
+use super::directories::prune_directory;
 use super::incomplete_tasks::{MaintenanceTask, ProfileOutcome};
 use super::report::{MaintenanceReport, ProfileMaintenance};
 use super::uploads::UnfinishedUploads;
@@ -25,6 +27,8 @@ use crate::storage::Storage;
 #[derive(Clone, Debug)]
 pub(crate) struct MaintenanceOptions {
     pub(crate) retention: Option<Retention>,
+    /// The roots of the directory trees that are pruned, each with its policy.
+    pub(crate) directories: Vec<(PathBuf, Retention)>,
     pub(crate) profiles: Vec<String>,
     /// Whether one backup is verified in each run.
     pub(crate) verification_enabled: bool,
@@ -38,6 +42,7 @@ impl Default for MaintenanceOptions {
     fn default() -> Self {
         Self {
             retention: None,
+            directories: Vec::new(),
             profiles: Vec::new(),
             verification_enabled: true,
             cleanup_older_than: Some(Duration::from_secs(86_400)),
@@ -55,7 +60,7 @@ impl MaintenanceOptions {
     }
 }
 
-/// Runs all tasks in every profile. A task that fails is reported, and the remaining tasks still run.
+/// Runs all tasks in every profile, and prunes the directory trees that have a retention policy. A task that fails is reported, and the remaining tasks still run.
 ///
 /// # Errors
 /// Maintenance was cancelled, or a profile does not exist.
@@ -71,6 +76,9 @@ pub(crate) async fn run(
         if options.profiles.is_empty() || options.profiles.contains(name) {
             report.profiles.push(maintain_profile(environment, name, storage, options).await?);
         }
+    }
+    for (root, retention) in &options.directories {
+        report.directories.push(prune_directory(environment, root, retention, &options.cancel).await?);
     }
     Ok(report)
 }

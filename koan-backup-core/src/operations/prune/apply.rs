@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 use super::clock;
-use super::holders::Holders;
+use super::holders::{self, Holders};
 use super::removal::remove;
 use super::report::PruneReport;
 use super::survey::Survey;
@@ -107,7 +107,7 @@ async fn require_holders(
 ) -> Result<()> {
     let removals = plan.removals().map(|decision| decision.id).collect();
     let groups = holders.survey.groups(environment, retention);
-    holders.require(&groups, &removals, report).await
+    holders::require_holders(holders, &groups, &removals, report).await
 }
 
 /// Removes the backups of a plan. The caller has verified that the necessary backups are kept.
@@ -142,22 +142,22 @@ async fn remove_all(
     Ok(())
 }
 
-fn require_effective_rules(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
+/// Refuses a plan in which a rule keeps no backup, unless the policy allows it.
+pub(crate) fn require_effective_rules(retention: &Retention, plan: &RetentionPlan) -> Result<()> {
     if plan.idle_rules.is_empty() || retention.allows_idle_rules() {
         return Ok(());
     }
     Err(Error::new(
         ErrorKind::Conflict,
         format!(
-            "nothing was removed, because these rules keep no backup of the profile: {}; correct them, or \
-             use `.allow_idle_rules()`",
+            "nothing was removed, because these rules keep no backup: {}; correct them, or use `.allow_idle_rules()`",
             names(plan.idle_rules.iter())
         ),
     ))
 }
 
 /// Refuses a plan if the backups have changed since it was made.
-fn require_unchanged(plan: &RetentionPlan, basis: &BTreeMap<BackupId, String>) -> Result<()> {
+pub(crate) fn require_unchanged(plan: &RetentionPlan, basis: &BTreeMap<BackupId, String>) -> Result<()> {
     let differs = |id: &&BackupId| basis.get(id) != plan.basis.get(id);
     match basis.keys().chain(plan.basis.keys()).find(differs) {
         None => Ok(()),

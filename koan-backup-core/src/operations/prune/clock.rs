@@ -15,7 +15,7 @@ use crate::storage::{FileTimes, Storage};
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// Refuses a clock that is behind the newest backup.
-pub(super) fn require_not_behind<'a>(
+pub(crate) fn require_not_behind<'a>(
     now: Timestamp,
     manifests: impl Iterator<Item = &'a Manifest>,
 ) -> Result<()> {
@@ -32,7 +32,7 @@ pub(super) fn require_not_behind<'a>(
 }
 
 /// Refuses a clock that was changed since a plan was made.
-pub(super) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()> {
+pub(crate) fn require_steady(now: Timestamp, plan: &RetentionPlan) -> Result<()> {
     let Some(made_at_monotonic) = plan.made_at_monotonic else { return Ok(()) };
     let passed = if now < plan.made_at { Duration::ZERO } else { difference(now, plan.made_at) };
     let drift = passed.abs_diff(made_at_monotonic.elapsed());

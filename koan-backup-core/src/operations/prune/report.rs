@@ -29,6 +29,10 @@ pub struct PruneReport {
     /// Damaged backups that are newer than the verified backup of their group, each with a description of the
     /// damage. They are kept as well.
     pub damaged: Vec<(BackupId, String)>,
+    /// Files in the directories of backups that were removed from a directory tree which koan-backup did not write, by
+    /// their paths in the tree. They are kept. The list is empty for a storage profile.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign_files: Vec<String>,
 }
 
 /// A backup that was removed.
@@ -40,7 +44,7 @@ pub struct RemovedBackup {
     pub id: BackupId,
     /// The name of the backup.
     pub name: BackupName,
-    /// The total size of its archive and its manifest.
+    /// The total size of its archive and its manifest, or of its files in a directory tree.
     pub freed_bytes: u64,
 }
 

@@ -14,11 +14,12 @@ use crate::catalog::{
     self, Acknowledgements, DEFAULT_LOSS_PERCENT, Origin, SizeDrop, StoredBackup, StoredManifests,
     UnreadableManifest, damage,
 };
+use crate::entity::Policy;
 use crate::environment::Environment;
 use crate::environment::lease::{self, FoundLease, LeaseFile};
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::id::BackupId;
+use crate::foundation::id::{BackupId, SetName};
 use crate::storage::Storage;
 
 /// The state of a profile at one time: archives, backups, pins, damage and leases.
@@ -237,14 +238,7 @@ impl<'a> Survey<'a> {
             .entities
             .iter()
             .filter(|entity| entity.status == EntityStatus::Completed && manifest.archive.is_some())
-            .map(|entity| {
-                // The current policy applies; for an entity that no longer exists, the policy in the backup
-                // applies.
-                let current_policy = environment.entity(&entity.entity).and_then(|known| known.policy);
-                let days = current_policy.unwrap_or(entity.policy).retention_days;
-                let set = if entity.set.is_root() { "" } else { entity.set.as_str() };
-                (label(&environment.canonical(&entity.entity), set), days)
-            })
+            .map(|entity| candidate_entity(environment, &entity.entity, &entity.set, Some(entity.policy)))
             .collect();
         Candidate {
             id: manifest.id,
@@ -261,8 +255,22 @@ impl<'a> Survey<'a> {
     }
 }
 
+/// Returns the current name of an entity with its set, and the number of days for which its backups are kept. The current
+/// policy applies; for an entity that no longer exists, the policy in the backup applies.
+pub(crate) fn candidate_entity(
+    environment: &Environment,
+    entity: &str,
+    set: &SetName,
+    policy: Option<Policy>,
+) -> (String, Option<u32>) {
+    let current_policy = environment.entity(entity).and_then(|known| known.policy);
+    let days = current_policy.or(policy).and_then(|policy| policy.retention_days);
+    let set = if set.is_root() { "" } else { set.as_str() };
+    (label(&environment.canonical(entity), set), days)
+}
+
 /// Refuses to release an entity that the application still backs up, because the name may be misspelt.
-fn refuse_release_of_covered(environment: &Environment, retention: &Retention) -> Result<()> {
+pub(crate) fn refuse_release_of_covered(environment: &Environment, retention: &Retention) -> Result<()> {
     let is_covered = |name: &&String| environment.entity(name).is_some_and(|known| known.policy.is_some());
     match retention.released_names().iter().find(is_covered) {
         None => Ok(()),

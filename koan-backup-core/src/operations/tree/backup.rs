@@ -1,16 +1,19 @@
 //! Backs up into a tree: makes a backup in a staging storage, and converts it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::acknowledgements;
+use super::described::{DescribedBackup, describe};
 use super::report::DirectoryBackupReport;
 use super::root::LockedRoot;
 use super::staging::{Staging, TreeClock, staging_environment};
 use super::writer::{ReadBack, TreeSource, write_staged};
+use crate::archive::tree::TreeBackup;
 use crate::archive::{Compression, Manifest};
-use crate::catalog;
+use crate::catalog::{self, Origin};
 use crate::encryption::EphemeralKey;
 use crate::environment::Environment;
 use crate::environment::event::{Event, Listener, OperationLog};
@@ -19,7 +22,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupName;
-use crate::operations::backup::{self, BackupEnd, BackupOptions};
+use crate::operations::backup::{self, BackupEnd, BackupOptions, Comparison, EarlierTreeBackups};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::storage::Storage;
 
@@ -77,27 +80,59 @@ async fn run_within_time_limit(
 ) -> Result<DirectoryBackupReport> {
     environment.require_outside_storage(&root).await?;
     let clock: Arc<dyn Clock> = Arc::clone(&environment.clock);
+    let (identity, series) = (environment.identity.clone(), options.series_of(end.name()));
     let opened = blocking("opens the directory tree", move || {
         let root = Arc::new(LockedRoot::open(&root)?);
-        let newest = root.registry()?.backups.iter().map(|backup| backup.created_at).max();
+        let mut backups = root.registry()?.backups;
+        let newest = backups.iter().map(|backup| backup.created_at).max();
+        backups.retain(|backup| {
+            backup.series_name() == series && backup.producer.origin(&identity) == Origin::Own
+        });
+        let earlier = earlier(root.path(), backups);
         let staging = Staging::within(root.path(), &clock)?;
-        Ok::<_, Error>((root, newest, staging))
+        Ok::<_, Error>((OpenTree { root, newest, read_back }, earlier, staging))
     });
-    let (root, newest, staging) = until_cancelled(&options.cancel, async { opened.await? }).await?;
-    let written = back_up(environment, &options, &root, newest, &staging, read_back, end).await;
+    let (tree, earlier, staging) = until_cancelled(&options.cancel, async { opened.await? }).await?;
+    let written = back_up(environment, &options, tree, earlier, &staging, end).await;
     staging.remove().await;
     written
+}
+
+/// A tree into which a backup is written.
+struct OpenTree {
+    root: Arc<LockedRoot>,
+    /// When the newest backup of the tree started.
+    newest: Option<Timestamp>,
+    read_back: ReadBack,
+}
+
+/// Returns the earlier backups of a series with which a new backup is compared. The function blocks.
+fn earlier(root: &Path, backups: Vec<TreeBackup>) -> EarlierTreeBackups {
+    let complete = backups.into_iter().filter(|backup| backup.status.is_complete());
+    let (mut manifests, mut warnings) = (Vec::new(), Vec::new());
+    for DescribedBackup { entry, manifest, damage, .. } in complete.map(|backup| describe(root, backup)) {
+        warnings.extend(damage.map(|damage| {
+            format!(
+                "whether entities lost records since backup {} of the directory tree was not determined for all \
+                 entities: {damage}",
+                entry.id
+            )
+        }));
+        manifests.push(manifest);
+    }
+    let acknowledged = acknowledgements::read(root);
+    EarlierTreeBackups { root: root.display().to_string(), manifests, acknowledged, warnings }
 }
 
 async fn back_up(
     environment: &Environment,
     options: &BackupOptions,
-    root: &Arc<LockedRoot>,
-    newest: Option<Timestamp>,
+    tree: OpenTree,
+    earlier: EarlierTreeBackups,
     staging: &Staging,
-    read_back: ReadBack,
     end: &Arc<BackupEnd>,
 ) -> Result<DirectoryBackupReport> {
+    let OpenTree { root, newest, read_back } = tree;
     let storage = Storage::local(staging.path()?)?;
     let later = |newest: Timestamp| newest.checked_add(SignedDuration::from_millis(1)).ok();
     let clock = TreeClock {
@@ -108,7 +143,7 @@ async fn back_up(
     let staged = staging_environment(environment, storage, key, Arc::new(clock), OperationLog::Off);
     let staged = Environment { listener: Listener::default(), observers: Vec::new(), ..staged };
     let options = BackupOptions { listener: without_end(end), ..options.clone() };
-    let made = backup::run(&staged, end.name(), &options).await?;
+    let made = backup::run(&staged, end.name(), &options, Comparison::Tree(earlier)).await?;
     let id = made.id();
     let cancel = &options.cancel;
     let converted = async {
@@ -122,7 +157,7 @@ async fn back_up(
         let open = until_cancelled(cancel, stored.open_archive(archive, &identities)).await?;
         let recipients = environment.recipients.as_ref();
         let source = TreeSource { open: &open, manifest: &stored.manifest, recipients, read_back };
-        write_staged(root, staging, source, cancel).await
+        write_staged(&root, staging, source, cancel).await
     };
     let converted = converted.await?;
     end.publish(&Manifest { archive: None, ..made.manifest().clone() });

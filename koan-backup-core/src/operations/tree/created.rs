@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::foundation::blocking::blocking;
+use crate::foundation::owner_lock::create_locked;
 use crate::foundation::private_files::{create_private_directory, create_private_file};
 
 /// The files and directories that an operation has created. Clones refer to the same paths.
@@ -34,6 +35,12 @@ impl CreatedPaths {
     /// Creates a file that only its owner can read. It must not exist.
     pub(crate) fn file(&self, path: &Path) -> io::Result<File> {
         self.create(path, || create_private_file(path))
+    }
+
+    /// Creates and locks a lock file. The error has the kind [`io::ErrorKind::WouldBlock`] if another process has locked
+    /// the new file first; the file belongs to that process then.
+    pub(crate) fn locked_file(&self, path: &Path) -> io::Result<File> {
+        self.create(path, || create_locked(path)?.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock)))
     }
 
     /// Creates a directory that only its owner can read. It must not exist, and its parent must exist.

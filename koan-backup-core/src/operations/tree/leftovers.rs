@@ -7,6 +7,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files::{read_error, read_small, write_error};
+use super::links;
+use super::removal::{RemovalList, RemovalOutcome};
 use super::staging::{STAGING_PREFIX, is_marked, remove_directory};
 use crate::archive::tree::{METADATA_FILE, SEALED_METADATA_FILE, TreePath, TreeRegistry};
 use crate::foundation::error::Result;
@@ -53,6 +55,11 @@ pub(super) fn remove(root: &Path, registry: &TreeRegistry) -> Result<()> {
         let name = entry.map_err(|source| read_error(root, source))?.file_name();
         let Some(name) = name.to_str().filter(|name| is_staging(root, name)) else { continue };
         let staging = root.join(name);
+        if let Some(list) = RemovalList::read(&staging)
+            && !complete_removal(root, registry, &list)
+        {
+            continue;
+        }
         if let Some(plan) = read_plan(&staging) {
             let is_registered = registry.backups.iter().any(|backup| backup.id == plan.id);
             for path in &plan.directories {
@@ -75,6 +82,26 @@ pub(super) fn remove(root: &Path, registry: &TreeRegistry) -> Result<()> {
         remove_directory(&staging);
     }
     Ok(())
+}
+
+/// Completes the removal of backups that the registry does not list. Returns whether nothing is left to do.
+fn complete_removal(root: &Path, registry: &TreeRegistry, list: &RemovalList) -> bool {
+    let warnings = links::correct(root, registry, list.unlisted(registry));
+    let RemovalOutcome { foreign_files, failures, .. } = list.remove_files(root, registry);
+    let failed = failures.iter().map(|(_, failure)| failure);
+    for problem in warnings.iter().chain(failed) {
+        tracing::warn!(
+            target: "koan::backup", root = %root.display(), %problem,
+            "the removal of a backup from a directory tree was not completed; the next operation continues it"
+        );
+    }
+    for file in foreign_files {
+        tracing::warn!(
+            target: "koan::backup", root = %root.display(), %file,
+            "a file that koan-backup did not write is in the directory of a removed backup, and is kept"
+        );
+    }
+    failures.is_empty()
 }
 
 fn is_staging(root: &Path, name: &str) -> bool {

@@ -5,16 +5,53 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::files::replace;
+use super::files::{read_small, replace};
 use crate::archive::tree::{LATEST_LINK, TreeBackup, TreePath, TreeRegistry};
 
 /// The temporary name of a new link.
 const NEW_LINK: &str = ".latest.new";
+/// The maximum size of a file that is used instead of a link.
+const MAX_LINK_BYTES: u64 = 4096;
 
 /// Lets `latest` of each entity of the newest backup refer to the newest backup of the entity. Returns a warning for
 /// each link that could not be written, because the backup is complete without links.
 pub(super) fn update(root: &Path, registry: &TreeRegistry) -> Vec<String> {
     let Some(added) = registry.backups.last() else { return Vec::new() };
+    let newest = newest(registry);
+    let changed = added.entities.iter().filter_map(|entity| newest.get(entity.directory.entity()));
+    let link = |path: &TreePath| link(&root.join(path.entity()), path.time(), symbolic_link);
+    changed.filter_map(|(_, path)| link(path).err()).collect()
+}
+
+/// Corrects each `latest` that refers to one of the removed directories: it refers to the newest backup of the entity
+/// that the registry lists, or is removed if there is none. Other links and files are kept. Returns a warning for each
+/// link that could not be corrected.
+pub(super) fn correct<'p>(
+    root: &Path,
+    registry: &TreeRegistry,
+    removed: impl Iterator<Item = &'p TreePath>,
+) -> Vec<String> {
+    let newest = newest(registry);
+    let mut warnings = Vec::new();
+    for path in removed {
+        let directory = root.join(path.entity());
+        let is_directory = fs::symlink_metadata(&directory).is_ok_and(|found| found.is_dir());
+        if !is_directory || target(&directory.join(LATEST_LINK)).as_deref() != Some(path.time()) {
+            continue;
+        }
+        let corrected = match newest.get(path.entity()) {
+            Some((_, newest)) => link(&directory, newest.time(), symbolic_link),
+            None => fs::remove_file(directory.join(LATEST_LINK)).map_err(|error| {
+                format!("`{}` was not removed: {error}", directory.join(LATEST_LINK).display())
+            }),
+        };
+        warnings.extend(corrected.err());
+    }
+    warnings
+}
+
+/// Returns the newest backup of each directory of an entity.
+fn newest(registry: &TreeRegistry) -> BTreeMap<&str, (&TreeBackup, &TreePath)> {
     let mut newest: BTreeMap<&str, (&TreeBackup, &TreePath)> = BTreeMap::new();
     for backup in &registry.backups {
         for path in backup.entities.iter().map(|entity| &entity.directory) {
@@ -24,9 +61,18 @@ pub(super) fn update(root: &Path, registry: &TreeRegistry) -> Vec<String> {
             }
         }
     }
-    let changed = added.entities.iter().filter_map(|entity| newest.get(entity.directory.entity()));
-    let link = |path: &TreePath| link(&root.join(path.entity()), path.time(), symbolic_link);
-    changed.filter_map(|(_, path)| link(path).err()).collect()
+    newest
+}
+
+/// Returns the name to which a link refers, or the name in a file that is used instead of a link.
+fn target(link: &Path) -> Option<String> {
+    match fs::read_link(link) {
+        Ok(target) => target.to_str().map(str::to_owned),
+        Err(_) => {
+            let content = read_small(link, MAX_LINK_BYTES).ok()??;
+            Some(String::from_utf8(content).ok()?.trim_end().to_owned())
+        }
+    }
 }
 
 /// Lets `latest` in a directory refer to another name in it. `create` creates a symbolic link.

@@ -13,6 +13,7 @@ use crate::environment::Environment;
 use crate::foundation::blocking::blocking;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::operations::restore::{self, RestoreOptions, RestoreReport, ViabilityReport};
 use crate::storage::Storage;
 
@@ -54,7 +55,9 @@ impl Staged {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "the staging storage has no key"))?;
         let selection = &options.selection;
         let conversion = StagedConversion { environment, root, backup, selection, storage, recipients };
-        conversion.run(&options.cancel).await?;
+        if let Err(error) = conversion.run(&options.cancel).await {
+            return Err(explained(error, root, backup.id).await);
+        }
         let stored = catalog::find_id(storage, backup.id).await?;
         let identities = Arc::new(self.environment.identities().await?);
         let stored = stored.opened(&identities).await?;
@@ -100,6 +103,23 @@ pub(crate) async fn assess(
     let assessed = until_cancelled(&options.cancel, assessed).await;
     staged.directory.remove().await;
     assessed
+}
+
+/// Returns the error to report for a backup that could not be read: whether it was removed meanwhile.
+async fn explained(error: Error, root: &Path, id: BackupId) -> Error {
+    let path = root.to_owned();
+    let registry = match blocking("reads the directory tree", move || require_registry(&path)).await {
+        Ok(Ok(registry)) if error.kind() != ErrorKind::Cancelled => registry,
+        _ => return error,
+    };
+    if registry.backups.iter().any(|backup| backup.id == id) {
+        return error;
+    }
+    let text = format!(
+        "backup {id} was removed from the directory tree `{}` while it was read, and nothing was restored",
+        root.display()
+    );
+    Error::with_source(ErrorKind::Conflict, text, error).with_help("restore another backup")
 }
 
 fn require_no_profile(options: &RestoreOptions) -> Result<()> {

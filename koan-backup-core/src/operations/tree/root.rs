@@ -40,7 +40,7 @@ impl LockedRoot {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let text =
-                    format!("another backup is being written into the directory tree `{}`", path.display());
+                    format!("another operation is writing into the directory tree `{}`", path.display());
                 return Err(Error::new(ErrorKind::Busy, text).with_help("try again when it has ended"));
             }
             Err(TryLockError::Error(source)) => return Err(write_error(&lock_path, source)),
@@ -48,6 +48,15 @@ impl LockedRoot {
         let root = Self { path: path.to_owned(), _lock: lock };
         leftovers::remove(&root.path, &root.registry()?)?;
         Ok(root)
+    }
+
+    /// Opens an existing tree for writing, as [`open`](Self::open) does. The function blocks.
+    ///
+    /// # Errors
+    /// Another operation writes to the tree, or there is no tree.
+    pub(super) fn open_existing(path: &Path) -> Result<Self> {
+        require_registry(path)?;
+        Self::open(path)
     }
 
     /// Returns the path of the root.
@@ -73,7 +82,7 @@ impl LockedRoot {
     }
 }
 
-/// Reads the registry of a tree for a restore. The function blocks.
+/// Reads the registry of an existing tree. The function blocks.
 ///
 /// # Errors
 /// There is no tree, or its registry is damaged.

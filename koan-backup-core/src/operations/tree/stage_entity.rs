@@ -105,7 +105,7 @@ async fn open(path: &Path, set: &TreeSet, identities: Option<Arc<Identities>>) -
 }
 
 /// Opens a data file of the expected size.
-fn open_file(path: &Path, set: &TreeSet) -> Result<File> {
+pub(super) fn open_file(path: &Path, set: &TreeSet) -> Result<File> {
     let file = open_regular(path)?.ok_or_else(|| damaged(path, "it is missing"))?;
     let size = file.metadata().map_err(|source| read_error(path, source))?.len();
     match size == set.data_file.size_bytes {

@@ -71,6 +71,11 @@ impl Staging {
         })
     }
 
+    /// Keeps the directory, so that the next operation on the tree completes what it describes.
+    pub(super) fn leave(mut self) {
+        self.directory = None;
+    }
+
     /// Removes the directory on a blocking thread. An error is only logged; the next operation removes it.
     pub(super) async fn remove(self) {
         if blocking("removes the staging directory", move || drop(self)).await.is_err() {

@@ -84,6 +84,18 @@ impl RetentionArgs {
         ])
     }
 
+    /// Refuses flags that would change the policy of a directory tree which the application has fixed.
+    ///
+    /// # Errors
+    /// The application has fixed a setting of the retention of a directory tree.
+    pub(crate) fn refuse_fixed_directories(&self, session: &Session<'_>) -> Outcome<()> {
+        let fixed = session.koan.fixed_settings().find(|key| key.starts_with("directories."));
+        let is_changed = self.adjusted(self.rules()) != Retention::new();
+        session.refuse_fixed([fixed
+            .filter(|_| is_changed)
+            .map(|key| ("a rule or an exception of the command line", key))])
+    }
+
     /// Returns the policy: that of the flags if one of them sets a rule or a limit, or else the configured one.
     /// The flags that are neither a rule nor a limit are added to it. Returns `None` if there is no policy.
     pub(crate) fn policy(&self, configured: Option<&Retention>) -> Option<Retention> {

@@ -17,7 +17,9 @@ pub(crate) use encryption::EncryptionSettings;
 pub(crate) use operations::{BackupSettings, RestoreSettings};
 pub(crate) use provider::{LayoutSetting, ProviderSettings};
 pub(crate) use storage::StorageSettings;
-pub(crate) use upkeep::{DiscoverySettings, ExpectationSettings, MaintenanceSettings, RetentionSettings};
+pub(crate) use upkeep::{
+    DirectorySettings, DiscoverySettings, ExpectationSettings, MaintenanceSettings, RetentionSettings,
+};
 
 use crate::original::Original;
 use crate::time_span::TimeSpan;
@@ -63,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: EncryptionSettings,
     /// Which backups maintenance and `forget` keep. Without a rule, no backup is removed.
     pub(crate) retention: RetentionSettings,
+    /// The directory trees that maintenance prunes, each with a name. Maintenance does not change other trees.
+    pub(crate) directories: BTreeMap<String, DirectorySettings>,
     /// Maintenance.
     pub(crate) maintenance: MaintenanceSettings,
     /// The discovery of backups that other machines have made.

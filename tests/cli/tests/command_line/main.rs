@@ -2,6 +2,7 @@
 //! commands of koan-backup. The program `koan-backup` is tested with the backups of this shop.
 
 mod configured;
+mod directories;
 mod doctor;
 mod exit_codes;
 mod guide;

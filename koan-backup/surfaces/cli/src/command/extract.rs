@@ -1,5 +1,6 @@
 //! `extract`: the content of a backup as files.
 
+mod staged_tree;
 mod tar_file;
 
 use std::path::PathBuf;

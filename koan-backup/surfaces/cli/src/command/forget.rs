@@ -1,6 +1,9 @@
 //! `forget`: which backups a retention policy keeps, and the deletion of the others.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
+use koan_backup_core::Retention;
 use koan_backup_core::report::PruneReport;
 use koan_backup_core::retention::RetentionPlan;
 
@@ -21,6 +24,9 @@ pub struct ForgetArgs {
     /// The storage profile
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
+    /// The root of a directory tree, instead of a storage profile
+    #[arg(long, value_name = "ROOT", conflicts_with = "profile")]
+    directory: Option<PathBuf>,
     /// Delete the backups that the plan does not keep
     #[arg(long)]
     apply: bool,
@@ -32,9 +38,16 @@ pub struct ForgetArgs {
 
 impl ForgetArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
-        self.retention.refuse_fixed(session)?;
+        match &self.directory {
+            None => self.retention.refuse_fixed(session)?,
+            Some(_) => self.retention.refuse_fixed_directories(session)?,
+        }
         let output = &session.output;
-        let Some(policy) = self.retention.policy(session.koan.retention_policy()) else {
+        let configured = match &self.directory {
+            None => session.koan.retention_policy(),
+            Some(root) => configured_policy(session, root),
+        };
+        let Some(policy) = self.retention.policy(configured) else {
             return Err(Failure::usage(
                 "neither a flag nor the context says which backups are kept",
                 "for example: forget --keep-daily 7 --keep-weekly 4",
@@ -43,6 +56,9 @@ impl ForgetArgs {
         let mut retention = session.koan.retention(policy).cancel_on(session.cancel());
         if let Some(profile) = &self.profile {
             retention = retention.in_profile(profile);
+        }
+        if let Some(root) = &self.directory {
+            retention = retention.in_directory(root);
         }
         let plan = retention.plan().await?;
         match output.is_json() {
@@ -71,6 +87,14 @@ impl ForgetArgs {
         }
         Ok(if report.damaged.is_empty() { Exit::Done } else { Exit::Attention })
     }
+}
+
+/// Returns the configured policy of a directory tree, whose path may be written in another way.
+fn configured_policy<'s>(session: &'s Session<'_>, root: &Path) -> Option<&'s Retention> {
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let wanted = canonical(root);
+    let mut configured = session.koan.directory_retention_policies();
+    configured.find(|(known, _)| canonical(known) == wanted).map(|(_, policy)| policy)
 }
 
 fn print(session: &Session<'_>, plan: &RetentionPlan) {
@@ -117,5 +141,8 @@ fn applied(session: &Session<'_>, report: &PruneReport) {
     output.line(format!("Deleted {removed}, {}.", size(report.freed_bytes())));
     for (id, damage) in &report.damaged {
         output.warning(&format!("backup {id} is damaged: {damage}"));
+    }
+    for file in &report.foreign_files {
+        output.warning(&format!("`{file}` was not written by koan-backup and is kept"));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use koan_backup_core::Error;
-use koan_backup_core::maintenance::{MaintenanceReport, ProfileMaintenance};
+use koan_backup_core::maintenance::{DirectoryMaintenance, MaintenanceReport, ProfileMaintenance};
 
 use crate::amounts::{count_of, duration, length, size};
 use crate::arguments;
@@ -82,7 +82,10 @@ impl MaintainArgs {
         let report: MaintenanceReport = maintenance.await?;
         match session.output.is_json() {
             true => session.output.message("summary", &report),
-            false => report.profiles.iter().for_each(|profile| print(session, profile)),
+            false => {
+                report.profiles.iter().for_each(|profile| print(session, profile));
+                report.directories.iter().for_each(|directory| print_directory(session, directory));
+            }
         }
         Ok(exit_of(&report))
     }
@@ -132,4 +135,27 @@ fn print(session: &Session<'_>, profile: &ProfileMaintenance) {
     }
     profile.failures.iter().for_each(|failure| output.line(format!("  problem: {failure}")));
     profile.skipped.iter().for_each(|skipped| output.line(format!("  skipped: {skipped}")));
+}
+
+fn print_directory(session: &Session<'_>, directory: &DirectoryMaintenance) {
+    let output = &session.output;
+    let done = match &directory.pruned {
+        Some(pruned) if pruned.removed.is_empty() => "nothing to do".to_owned(),
+        Some(pruned) => {
+            let removed = count_of(length(&pruned.removed), "backup");
+            format!("deleted {removed}, {}", size(pruned.freed_bytes()))
+        }
+        None => "nothing was deleted".to_owned(),
+    };
+    output.line(format!("{}: {done}", directory.root));
+    if let Some(pruned) = &directory.pruned {
+        for (id, damage) in &pruned.damaged {
+            output.line(format!("  problem: backup {id} is damaged: {damage}"));
+        }
+        for file in &pruned.foreign_files {
+            output.line(format!("  kept: {file} was not written by koan-backup"));
+        }
+    }
+    directory.failure.iter().for_each(|failure| output.line(format!("  problem: {failure}")));
+    directory.skipped.iter().for_each(|skipped| output.line(format!("  skipped: {skipped}")));
 }

@@ -8,8 +8,10 @@ use koan_backup_core::maintenance::MaintenanceDefaults;
 use koan_backup_core::{BackupName, KoanBuilder, Retention};
 
 use super::{Build, DISCOVERY_INTERVAL};
+use crate::key_path;
 use crate::settings::{
-    BackupSettings, ExpectationSettings, MaintenanceSettings, RestoreSettings, RetentionSettings,
+    BackupSettings, DirectorySettings, ExpectationSettings, MaintenanceSettings, RestoreSettings,
+    RetentionSettings,
 };
 
 /// A method of a retention policy that sets the number of a rule or limit.
@@ -31,6 +33,23 @@ impl Build<'_> {
         } else if is_incomplete(&settings.retention) {
             let message = "the retention has neither a rule nor a limit, so it would keep no backup";
             self.refuse("retention", message, "add one, for example `keep_daily = 14`");
+        }
+        for (name, directory) in &settings.directories {
+            let key = key_path::display(&["directories".to_owned(), name.clone()]);
+            if !has_rule(&directory.retention) {
+                let message =
+                    format!("`{key}.retention` has neither a rule nor a limit, so it would keep no backup");
+                self.refuse(&key, message, "add one, for example `retention.keep_last = 3`");
+            }
+            let is_same = |(other, known): (&String, &DirectorySettings)| {
+                (other < name && known.root == directory.root).then_some(other.clone())
+            };
+            if let Some(other) = settings.directories.iter().find_map(is_same) {
+                let message = format!("`{key}.root` is also the root of `directories.{other}`");
+                self.refuse(&format!("{key}.root"), message, "remove one of them");
+            }
+            builder = builder
+                .directory_retention(&directory.root, retention(Retention::new(), &directory.retention));
         }
         builder = builder.change_expectations(|expected| expectations(expected, &settings.expectations));
         if settings.maintenance.every.is_some_and(|every| every.0.is_zero()) {

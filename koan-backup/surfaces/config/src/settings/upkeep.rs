@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,6 +41,17 @@ pub(crate) struct RetentionSettings {
     /// Whether a plan may be applied in which a rule keeps no backup.
     #[schemars(extend("default" = false))]
     pub(crate) allow_idle_rules: Option<bool>,
+}
+
+/// A directory tree that maintenance prunes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DirectorySettings {
+    /// The root of the tree.
+    pub(crate) root: PathBuf,
+    /// Which backups of the tree maintenance and `forget --directory` keep.
+    #[serde(default)]
+    pub(crate) retention: RetentionSettings,
 }
 
 /// Maintenance.

@@ -27,6 +27,8 @@ const JSON: &str = "[providers.main]\nurl = \"json:{folder}/data\"\n";
 const S3: &str = "[storage.s]\nurl = \"s3://bucket/prefix\"\n";
 const LOCAL: &str = "[storage.s]\nurl = \"{folder}/backups\"\n";
 
+const TREE: &str = "[directories.t]\nroot = \"fixtures\"\n[directories.t.retention]\nmax_age_days = 999";
+
 /// The keys, each with the rest of its configuration, its line, and its effect.
 const EFFECTS: &[(&str, &str, &str, Effect)] = &[
     ("application", "", "application = \"shop\"", Builder("application: Some(\"shop\")")),
@@ -84,6 +86,55 @@ const EFFECTS: &[(&str, &str, &str, Effect)] = &[
     (
         "retention.allow_idle_rules",
         "[retention]\nkeep_last = 1",
+        "allow_idle_rules = true",
+        Builder("allow_idle_rules: true"),
+    ),
+    (
+        "directories.*.root",
+        "[directories.t.retention]\nkeep_last = 1",
+        "[directories.t]\nroot = \"fixtures\"",
+        Builder("directory_retention: [(\"fixtures\","),
+    ),
+    ("directories.*.retention.keep_last", TREE, "keep_last = 5", Builder("last: Some(5)")),
+    ("directories.*.retention.keep_hourly", TREE, "keep_hourly = 5", Builder("hourly: Some(5)")),
+    ("directories.*.retention.keep_daily", TREE, "keep_daily = 5", Builder("daily: Some(5)")),
+    ("directories.*.retention.keep_weekly", TREE, "keep_weekly = 5", Builder("weekly: Some(5)")),
+    ("directories.*.retention.keep_monthly", TREE, "keep_monthly = 5", Builder("monthly: Some(5)")),
+    ("directories.*.retention.keep_yearly", TREE, "keep_yearly = 5", Builder("yearly: Some(5)")),
+    ("directories.*.retention.keep_within", TREE, "keep_within = \"2d\"", Builder("within_hours: Some(48)")),
+    (
+        "directories.*.retention.max_age_days",
+        "[directories.t]\nroot = \"fixtures\"\n[directories.t.retention]\nkeep_last = 1",
+        "max_age_days = 5",
+        Builder("max_age_days: Some(5)"),
+    ),
+    (
+        "directories.*.retention.max_backups_per_entity",
+        TREE,
+        "max_backups_per_entity = 5",
+        Builder("max_backups_per_entity: Some(5)"),
+    ),
+    (
+        "directories.*.retention.exempt_tags",
+        TREE,
+        "exempt_tags = [\"legal\"]",
+        Builder("exempt_tags: {\"legal\"}"),
+    ),
+    (
+        "directories.*.retention.released_entities",
+        TREE,
+        "released_entities = [\"Old\"]",
+        Builder("released_entities: {\"Old\"}"),
+    ),
+    (
+        "directories.*.retention.include_unidentified",
+        TREE,
+        "include_unidentified = true",
+        Builder("include_unidentified: true"),
+    ),
+    (
+        "directories.*.retention.allow_idle_rules",
+        TREE,
         "allow_idle_rules = true",
         Builder("allow_idle_rules: true"),
     ),
@@ -269,7 +320,11 @@ fn every_key_has_an_effect() {
     for (key, context, line, effect) in EFFECTS {
         let (Builder(expected) | Provider(expected) | Bucket(expected)) = effect else { continue };
         let line = line.replace("{key}", KEY);
-        let without = if *key == "providers.*.url" || *key == "storage.*.url" { "" } else { context };
+        let without = if ["providers.*.url", "storage.*.url", "directories.*.root"].contains(key) {
+            ""
+        } else {
+            context
+        };
         let before = outcome(&folder, without, effect);
         let after = outcome(&folder, &format!("{context}\n{line}\n"), effect);
         assert!(!before.contains(expected), "`{expected}` is there without `{key}`: {before}");

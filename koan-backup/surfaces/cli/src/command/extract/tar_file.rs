@@ -7,33 +7,40 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use koan_backup_core::private_files::{ExistingFile, open_private_file};
-use koan_backup_core::{Error, ErrorKind};
-use tempfile::TempDir;
+use koan_backup_core::{Error, ErrorKind, publish_new_file};
 use tokio_util::sync::CancellationToken;
 
+use super::staged_tree::{StagedTree, StagingFault};
 use crate::configuration_file::exists;
 use crate::failure::{Failure, Outcome};
 
-/// A temporary directory beside the tar archive, which receives the tree first. It is removed when it is dropped.
+/// A directory beside the tar archive, which receives the tree first. It is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Staged {
-    directory: TempDir,
+    directory: StagedTree,
     target: PathBuf,
 }
 
 impl Staged {
-    /// Creates the temporary directory.
+    /// Creates the directory, after the removal of what a killed extraction to the same tar archive has left.
     ///
     /// # Errors
-    /// The tar archive exists already, or its directory cannot be written.
+    /// The tar archive exists already, another extraction to it is running, or its directory cannot be written.
     pub(super) fn new(target: &Path) -> Outcome<Self> {
         if exists(target) {
             return Err(existing(target));
         }
-        let parent =
-            target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = tempfile::Builder::new().prefix(".koan-extract-").tempdir_in(parent);
-        let directory = directory.map_err(|source| write_error(target, source))?;
+        let directory = StagedTree::beside(target).map_err(|fault| match fault {
+            StagingFault::Failed(source) => write_error(target, source),
+            StagingFault::Busy => {
+                let text = format!("another extraction to `{}` is running", target.display());
+                Failure::from(Error::new(ErrorKind::Busy, text)).with_help("try again when it has ended")
+            }
+            StagingFault::Foreign(path) => Failure::usage(
+                format!("`{}` was not written by koan-backup, so nothing was extracted", path.display()),
+                "move it away, or select another file",
+            ),
+        })?;
         Ok(Self { directory, target: target.to_owned() })
     }
 
@@ -71,8 +78,8 @@ impl Staged {
         let mut file = archive.into_inner()?.finish()?;
         file.flush()?;
         file.get_ref().sync_all()?;
-        // A hard link does not replace a file that was created meanwhile.
-        fs::hard_link(&partial, &self.target)
+        // A file that was created meanwhile is not replaced.
+        publish_new_file(&partial, &self.target)
     }
 }
 
