@@ -108,6 +108,8 @@ impl LogState {
             | Event::RestoreFinished { .. }
             | Event::BackupFinished { .. }
             | Event::VerificationStarted { .. }
+            | Event::ComparisonStarted { .. }
+            | Event::BlockCompared { .. }
             | Event::ArchiveCopied { .. }
             | Event::Progress { .. } => {}
         }

@@ -13,7 +13,6 @@ use crate::amounts::count_of;
 use crate::arguments;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::interrupt::Interrupt;
 use crate::output::{Output, OutputArgs};
 use crate::session::Session;
 
@@ -27,9 +26,9 @@ const HELP_INDENT: &str = "            ";
 /// The flags of `doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
-    /// Wait at most this long for each answer of a database or storage
+    /// Wait at most this long for each answer of a database, a storage or a command that prints a secret
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = arguments::duration)]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -46,11 +45,12 @@ impl DoctorArgs {
         &self,
         sources: ConfigurationSources,
         builder: KoanBuilder,
+        cancel: CancellationToken,
         output: &Output,
     ) -> Outcome<Exit> {
-        let interrupt = Interrupt::begin(output)?;
         let builder = builder.without_background_tasks();
-        self.report(sources.diagnose(builder).await?, interrupt.token(), output).await
+        let sources = sources.command_timeout(self.timeout).cancel_on(cancel.clone());
+        self.report(sources.diagnose(builder).await?, cancel, output).await
     }
 
     /// Reports that the context cannot be built.
