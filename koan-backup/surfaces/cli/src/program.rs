@@ -13,6 +13,7 @@ use crate::configuration_file::ConfigurationArgs;
 use crate::context_of_application;
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::flag_text;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, OutputArgs};
 use crate::session::Session;
@@ -33,6 +34,7 @@ use crate::session::Session;
 ///
 /// The configuration is not read for `completions`, `man`, `init` and `keygen`, nor if the arguments are not valid.
 pub fn main() -> ExitCode {
+    flag_text::begin(flag_text::Program::Configured);
     let application = ConfigurationArgs::augment_args(command::application());
     let (command, configuration) = match parse(&application) {
         Ok(matches) => {

@@ -15,6 +15,7 @@ use crate::configuration_file::ConfigurationArgs;
 use crate::context_of_application::{build, load};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::flag_text;
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::program::{in_runtime, parse, usage};
@@ -55,6 +56,7 @@ struct StandaloneArgs {
 /// The program contains no entities. Its storage comes from the configuration or `--storage`. Its application comes from
 /// the configuration or `--application`, or is the only one that has backups there.
 pub fn archives_main() -> ExitCode {
+    flag_text::begin(flag_text::Program::Archives);
     let application =
         StandaloneArgs::augment_args(StandaloneCommand::augment_subcommands(program("koan-backup")))
             .version(env!("CARGO_PKG_VERSION"))

@@ -13,6 +13,7 @@ use crate::amounts::count_of;
 use crate::arguments;
 use crate::exit::Exit;
 use crate::failure::Outcome;
+use crate::flag_text::with_flags;
 use crate::output::{Output, OutputArgs};
 use crate::session::Session;
 
@@ -88,8 +89,8 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             CheckState::Problem => "problem",
         };
         let label = check.label();
-        lines.push(format!("{state:STATE_WIDTH$}{label:subject_width$}{}", check.detail));
-        lines.extend(check.remedy.iter().map(|remedy| format!("{HELP_INDENT}help: {remedy}")));
+        lines.push(format!("{state:STATE_WIDTH$}{label:subject_width$}{}", with_flags(&check.detail)));
+        lines.extend(check.remedy.iter().map(|remedy| format!("{HELP_INDENT}help: {}", with_flags(remedy))));
     }
     let count = |checks: usize| u64::try_from(checks).unwrap_or(u64::MAX);
     let problems = match count(diagnosis.problems().count()) {
