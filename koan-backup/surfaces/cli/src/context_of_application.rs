@@ -38,6 +38,8 @@ pub(crate) async fn open(
     let builder = used.restrict(applied(&configuration).await?, &declared);
     let existing: Vec<_> =
         used.of(&declared).into_iter().filter(|name| Some(*name) != created).cloned().collect();
+    // The profile that is read is opened first, so that a target is not created if the source does not exist.
+    let builder = existing.first().into_iter().fold(builder, KoanBuilder::default_storage);
     let built = build(builder.existing_storage(existing), interrupt).await;
     let default = storages.first().filter(|_| matches!(command, BackupCommand::Inventory(_)));
     match (built, default) {
