@@ -1,6 +1,7 @@
 //! The sources of private keys.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -147,8 +148,14 @@ impl Keys {
                 let read = move || read_bounded(&path, MAX_KEY_FILE_BYTES);
                 let bytes = blocking("reads keys", read).await?;
                 let bytes = bytes.map(Zeroizing::new).map_err(|source| {
-                    Error::with_source(ErrorKind::Encryption, "the file could not be read", source)
-                        .with_help("specify a regular file of at most 1 MiB that this user can read")
+                    let is_refused =
+                        matches!(source.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge);
+                    let text = "the file could not be read";
+                    let error = Error::with_source(ErrorKind::Encryption, text, source);
+                    match is_refused {
+                        true => error.with_help("specify a regular file of at most 1 MiB"),
+                        false => error,
+                    }
                 })?;
                 text(&bytes)
             }

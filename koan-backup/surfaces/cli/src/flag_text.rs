@@ -28,7 +28,7 @@ pub(crate) fn begin(program: Program) {
 }
 
 /// The flags whose methods the texts of the library name.
-pub(crate) const FLAGS: [&str; 15] = [
+pub(crate) const FLAGS: [&str; 16] = [
     "allow-field-loss",
     "allow-idle-rules",
     "allow-partial",
@@ -44,6 +44,7 @@ pub(crate) const FLAGS: [&str; 15] = [
     "replace-existing",
     "series",
     "set",
+    "timeout",
 ];
 
 /// Replaces each method of a builder by the flag with the same name, such as `.exclude("User")` by `--exclude User`, or

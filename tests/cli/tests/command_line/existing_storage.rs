@@ -39,7 +39,7 @@ fn a_storage_that_does_not_exist_is_refused_and_not_created() {
         &["health"],
         &["forget", "--keep-last", "1"],
         &["delete", "latest", "--yes"],
-        &["pin", "latest"],
+        &["pin", "latest", "--reason", "audit"],
         &["unpin", "latest"],
         &["copy", "latest", "--to", "dr"],
         &["rekey", "--all"],

@@ -66,7 +66,7 @@ fn a_backup_with_a_time_limit_and_doctor_end_although_the_store_does_not_answer(
     let output = shop.configured_by_file(&["backup", "--timeout", "1s"]).output().expect("the shop runs");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("error: ") && errors.contains("1 second"), "the limit is named: {errors}");
+    assert!(errors.contains("time limit of 1s, which `--timeout …` sets"), "the limit is named: {errors}");
     let output = shop.program(&["doctor", "--timeout", "1s"]).output().expect("the program runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(3), "{text}");
