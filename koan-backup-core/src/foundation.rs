@@ -2,8 +2,10 @@
 //! digests and buffers. The crate `koan-backup-entity` contains errors, values, schemas and canonical text.
 
 pub(crate) mod blocking;
+pub(crate) mod bounded_file;
 pub(crate) mod buffers;
 pub(crate) mod cancellation;
+pub(crate) mod child_group;
 pub(crate) mod clock;
 pub(crate) mod consistency;
 pub(crate) mod digest;

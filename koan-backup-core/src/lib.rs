@@ -71,6 +71,10 @@ pub use declaration::inventory::Inventory;
 pub use encryption::{ArchiveEncryption, Identities, KeySource, Keys, Recipients};
 pub use entity::Entity;
 pub use environment::event::{Event, Listener};
+#[doc(hidden)]
+pub use foundation::bounded_file::read_bounded;
+#[doc(hidden)]
+pub use foundation::child_group::ChildGroup;
 pub use foundation::clock::{Clock, SystemClock};
 
 pub use foundation::id::{BackupId, BackupName, SetName};

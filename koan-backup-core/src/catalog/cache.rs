@@ -16,12 +16,16 @@ use super::entry::CatalogEntry;
 use super::stored::MAX_CONCURRENT_READS;
 use super::unreadable::UnreadableManifest;
 use super::{damage, stored};
-use crate::archive::Manifest;
+use crate::archive::{MAX_MANIFEST_BYTES, Manifest};
 use crate::foundation::blocking::blocking;
+use crate::foundation::bounded_file::read_bounded;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::private_files::{create_private_directories, create_private_file};
 use crate::storage::{FileFingerprint, ListedFile, Storage};
+
+/// The maximum size of a cached manifest, which is a JSON string in its file.
+const MAX_CACHE_FILE_BYTES: u64 = 2 * MAX_MANIFEST_BYTES;
 
 /// A cache of the manifests of all profiles, in memory and, if a directory is configured, on disk.
 #[derive(Debug, Default)]
@@ -156,7 +160,8 @@ impl ManifestCache {
         let file = self.file(storage, listed)?;
         let fingerprint = listed.fingerprint.clone();
         let read = blocking("reads the cache", move || {
-            let cached: CacheFile = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+            let content = read_bounded(&file, MAX_CACHE_FILE_BYTES).ok()?;
+            let cached: CacheFile = serde_json::from_slice(&content).ok()?;
             let is_valid = cached.fingerprint == fingerprint
                 && cached.sha256 == crate::foundation::digest::sha256(cached.manifest.as_bytes());
             is_valid.then_some(cached.manifest)

@@ -1,6 +1,7 @@
 //! The sources of private keys.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use zeroize::Zeroizing;
 
 use super::identities::Identities;
 use crate::foundation::blocking::blocking;
+use crate::foundation::bounded_file::read_bounded;
+use crate::foundation::child_group::ChildGroup;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::runtime::require_io;
 
@@ -94,13 +97,15 @@ enum KeyContent {
     Passphrase,
 }
 
+/// The maximum size of a file with private or public keys.
+pub(super) const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
 /// The maximum number of bytes that a command may print.
 const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// The maximum duration of a command.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Keys {
-    /// Reads the keys from a file.
+    /// Reads the keys from a regular file of at most 1 MiB.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::from_origin(KeyOrigin::File(path.into()))
     }
@@ -140,9 +145,17 @@ impl Keys {
             KeyOrigin::Text(text) => Ok(text.clone()),
             KeyOrigin::File(path) => {
                 let path = path.clone();
-                let bytes = blocking("reads keys", move || std::fs::read(path)).await?;
+                let read = move || read_bounded(&path, MAX_KEY_FILE_BYTES);
+                let bytes = blocking("reads keys", read).await?;
                 let bytes = bytes.map(Zeroizing::new).map_err(|source| {
-                    Error::with_source(ErrorKind::Encryption, "the file could not be read", source)
+                    let is_refused =
+                        matches!(source.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge);
+                    let text = "the file could not be read";
+                    let error = Error::with_source(ErrorKind::Encryption, text, source);
+                    match is_refused {
+                        true => error.with_help("specify a regular file of at most 1 MiB"),
+                        false => error,
+                    }
                 })?;
                 text(&bytes)
             }
@@ -187,14 +200,16 @@ impl KeySource for Keys {
     }
 }
 
-/// Returns the output of a command. The command is killed when this future is dropped.
+/// Returns the output of a command. The command and what it has started are killed when this future is dropped.
 async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     require_io()?;
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     command.stdout(Stdio::piped());
+    ChildGroup::prepare(command.as_std_mut());
     let command_error = |message| move |source| Error::with_source(ErrorKind::Encryption, message, source);
     let mut child = command.spawn().map_err(command_error("the command could not be started"))?;
+    let group = ChildGroup::of(child.id());
     // The capacity is sufficient for the complete output, because a buffer that grows would leave a copy of
     // the key in freed memory.
     let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
@@ -212,6 +227,7 @@ async fn output(program: &str, arguments: &[String]) -> Result<SecretString> {
     let status = tokio::time::timeout(COMMAND_TIMEOUT, ended).await.map_err(|_| {
         key_error("the command did not end within a minute; check whether it waits for input")
     })??;
+    group.keep();
     // The standard error of the command may contain secrets, so only the exit status is reported.
     if !status.success() {
         return Err(Error::new(ErrorKind::Encryption, format!("the command failed: {status}")));

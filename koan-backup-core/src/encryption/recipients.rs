@@ -9,7 +9,9 @@ use age::secrecy::{ExposeSecret, SecretString};
 use age::stream::StreamWriter;
 use age::{Encryptor, scrypt, ssh, x25519};
 
+use super::keys::MAX_KEY_FILE_BYTES;
 use super::{HEADER_BYTES, PASSPHRASE_ID, PASSPHRASE_WORK, key_id};
+use crate::foundation::bounded_file::read_bounded;
 use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// The recipients of a backup. The backup can be decrypted with the private key of any recipient, or with the
@@ -84,19 +86,20 @@ impl Recipients {
         Self::keys([key])
     }
 
-    /// Reads public keys from a file, one per line. Blank lines and lines that start with `#` are skipped.
+    /// Reads public keys from a regular file of at most 1 MiB, one per line. Blank lines and lines that start with `#` are skipped.
     ///
     /// # Errors
     /// The file cannot be read, or contains a line that is not a public key.
     pub fn file(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let path_text = path.display();
-        let bytes = std::fs::read(path).map_err(|source| {
+        let bytes = read_bounded(path, MAX_KEY_FILE_BYTES).map_err(|source| {
             Error::with_source(
                 ErrorKind::Encryption,
                 format!("the recipients in `{path_text}` could not be read"),
                 source,
             )
+            .with_help("specify a regular file of at most 1 MiB that this user can read")
         })?;
         let text = super::keys::text(&bytes)
             .map_err(|error| error.context(format!("the recipients in `{path_text}` could not be read")))?;

@@ -14,7 +14,7 @@ use crate::provider::SessionIntent;
 
 pub(crate) use log::{OperationLog, operation_listener};
 
-/// One event of a backup, restore, verification, copy or rekey.
+/// One event of a backup, restore, verification, comparison, copy or rekey.
 ///
 /// ```
 /// use koan_backup::Event;
@@ -92,6 +92,24 @@ pub enum Event {
         /// The set.
         set: SetName,
         /// The number of records of this entity and set so far.
+        records: u64,
+    },
+    /// An entity of two backups is about to be compared.
+    ComparisonStarted {
+        /// The entity.
+        entity: String,
+        /// The set.
+        set: SetName,
+        /// The number of its records in both backups.
+        records: u64,
+    },
+    /// A block of one of two backups was compared.
+    BlockCompared {
+        /// The entity.
+        entity: String,
+        /// The set.
+        set: SetName,
+        /// The number of records of this entity and set so far, of both backups.
         records: u64,
     },
     /// A part of an archive was copied into another storage profile. The copy is verified afterwards.

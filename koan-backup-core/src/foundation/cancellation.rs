@@ -84,7 +84,7 @@ impl TimeLimit {
                     && !self.outer.is_cancelled() =>
             {
                 let text = format!(
-                    "the operation exceeded its time limit of {limit:?}, which `timeout` sets, and was stopped"
+                    "the operation exceeded its time limit of {limit:?}, which `.timeout(…)` sets, and was stopped"
                 );
                 Error::with_source(ErrorKind::Timeout, text, error)
             }

@@ -5,7 +5,9 @@ mod declared_names;
 mod defaults;
 mod diagnosis;
 mod events;
+mod existing_storage;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +69,7 @@ pub struct KoanBuilder {
     keys: Vec<Arc<dyn KeySource>>,
     uncovered_policy: UncoveredPolicy,
     contents: Contents,
+    existing_storage: BTreeSet<String>,
     application: Option<String>,
     application_environment: Option<String>,
     clock: Arc<dyn Clock>,
@@ -108,6 +111,7 @@ impl KoanBuilder {
             keys: Vec::new(),
             uncovered_policy: UncoveredPolicy::Warn,
             contents: Contents::Application,
+            existing_storage: BTreeSet::new(),
             application: None,
             application_environment: None,
             clock: Arc::new(SystemClock),
@@ -346,16 +350,17 @@ impl KoanBuilder {
     /// directory.
     async fn compare_with_state(&mut self) -> Result<MachineState> {
         let directory = self.state_directory.take().unwrap_or_else(default_directory);
-        let state = self.contents.state(MachineState::new(&directory)?);
+        let state = self.state(MachineState::new(&directory)?);
         let directories = self.storages.iter().filter_map(|(_, storage)| storage.directory());
         let directories: Vec<_> = directories.map(Path::to_owned).collect();
-        for (name, storage) in &mut self.storages {
-            *storage = self
-                .contents
-                .storage(storage.clone())
+        for index in 0..self.storages.len() {
+            let (name, storage) = &self.storages[index];
+            let opened = self
+                .accepted(name, storage.clone())
                 .with_state(&state, &directories)
                 .await
                 .map_err(|error| error.context(format!("storage profile `{name}` cannot be used")))?;
+            self.storages[index].1 = opened;
         }
         for (name, provider) in &self.providers {
             let attached = provider.attach(&state).await;

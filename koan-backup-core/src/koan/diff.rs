@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::Koan;
 use super::names::Names;
-use super::setters::cancel_setter;
+use super::setters::run_setters;
 use crate::catalog::BackupRef;
 use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
@@ -100,7 +100,7 @@ impl DiffBuilder {
         self
     }
 
-    cancel_setter! {
+    run_setters! {
         /// Stops the comparison when the token is cancelled.
     }
 }
@@ -109,8 +109,9 @@ impl IntoFuture for DiffBuilder {
     type Output = Result<BackupDiff>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
-    fn into_future(self) -> Self::IntoFuture {
+    fn into_future(mut self) -> Self::IntoFuture {
         in_runtime(async move {
+            self.options.listener = self.koan.environment.listener(&self.options.listener);
             diff::run(&self.koan.environment, &self.before, &self.after, &self.options).await
         })
     }

@@ -11,11 +11,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::foundation::bounded_file::read_bounded;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::private_files::{create_private_directories, create_private_file};
 
 /// The format version of the files in the state directory that this library writes.
 const FORMAT_VERSION: u32 = 1;
+/// The maximum size of a file that records a location.
+const MAX_LOCATION_FILE_BYTES: u64 = 64 << 10;
 /// The maximum number of marks that are recorded for one location. A location has several marks if, for
 /// example, disks are mounted there in rotation.
 const MAX_MARKS: usize = 64;
@@ -125,7 +128,7 @@ impl MachineState {
             if file.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }
-            let bytes = fs::read(&file).map_err(read_error)?;
+            let bytes = read_bounded(&file, MAX_LOCATION_FILE_BYTES).map_err(read_error)?;
             let file_content = serde_json::from_slice::<LocationFile>(&bytes).ok();
             let (kind, location, marks) = file_content
                 .map(|file_content| (file_content.kind, file_content.location, file_content.marks))
@@ -180,7 +183,7 @@ impl MachineState {
     /// The state directory cannot be read. In this case, the location must not be treated as new.
     pub fn known_location(&self, kind: &str, location: &str) -> Result<Option<KnownLocation>> {
         let file = self.record_path(kind, location);
-        match fs::read(&file) {
+        match read_bounded(&file, MAX_LOCATION_FILE_BYTES) {
             Ok(content) => {
                 // A damaged file still shows that the location was used.
                 let marks =

@@ -215,13 +215,20 @@ impl Storage {
     /// Returns an error if the creation of a new profile is not allowed.
     pub(super) fn require_new_allowed(&self) -> Result<()> {
         if self.new_profile == NewProfile::Refused {
+            let help = match self.similar_profile() {
+                Some(similar) => {
+                    format!("did you mean the existing storage profile `{}`?", similar.display())
+                }
+                None => {
+                    "check the path or URL; the first backup of an application creates its storage profile"
+                        .to_owned()
+                }
+            };
             return Err(Error::new(
                 ErrorKind::NotFound,
                 format!("storage `{}` is not a storage profile: it contains no backups", self.location),
             )
-            .with_help(
-                "check the path or URL; the first backup of an application creates its storage profile",
-            ));
+            .with_help(help));
         }
         if self.new_profile == NewProfile::Allowed || !is_production() {
             return Ok(());
@@ -238,6 +245,13 @@ impl Storage {
             "if it should contain backups, mount its disk or check its address; if it is new, set \
              `.create_if_missing()` on the storage",
         ))
+    }
+
+    /// Returns the existing storage profile of whose path the path of this directory is probably a misspelling. Returns
+    /// `None` if this directory exists, or if the storage is no directory.
+    pub fn similar_profile(&self) -> Option<PathBuf> {
+        let missing = self.directory().filter(|path| !path.exists())?;
+        similar_path(missing, |path| path.join(MARK_FILE).is_file())
     }
 
     /// Refuses to create a directory if a profile with a similar path exists that the context does not

@@ -109,6 +109,8 @@ impl LogState {
             | Event::BackupFinished { .. }
             | Event::VerificationStarted { .. }
             | Event::VerificationFinished { .. }
+            | Event::ComparisonStarted { .. }
+            | Event::BlockCompared { .. }
             | Event::ArchiveCopied { .. }
             | Event::Progress { .. } => {}
         }

@@ -15,6 +15,7 @@ use crate::catalog::BackupRef;
 use crate::declaration::selection::Selection;
 use crate::entity::EntityCodec;
 use crate::environment::Environment;
+use crate::environment::event::{Event, Listener};
 use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
@@ -35,6 +36,7 @@ pub(crate) struct DiffOptions {
     /// The entities to compare; an empty list selects all entities.
     pub(crate) entities: Vec<String>,
     pub(crate) on_difference: OnDifference,
+    pub(crate) listener: Listener,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -84,12 +86,12 @@ async fn compare(
         let earlier = earlier
             .filter(|earlier| before.entries().any(|entry| entry.storage_file == earlier.storage_file));
         let pair = EntityPair { entry, before: (&before, earlier), after: (&after, Some(entry)) };
-        entities.push(pair.compare(environment, &options.on_difference).await?);
+        entities.push(pair.compare(environment, options).await?);
     }
     for entry in before.entries().filter(is_wanted) {
         if !is_compared(&entities, entry) {
             let pair = EntityPair { entry, before: (&before, Some(entry)), after: (&after, None) };
-            entities.push(pair.compare(environment, &options.on_difference).await?);
+            entities.push(pair.compare(environment, options).await?);
         }
     }
     for side in [&after, &before] {
@@ -118,7 +120,7 @@ struct EntityPair<'a> {
 }
 
 impl EntityPair<'_> {
-    async fn compare(&self, environment: &Environment, on_difference: &OnDifference) -> Result<EntityDiff> {
+    async fn compare(&self, environment: &Environment, options: &DiffOptions) -> Result<EntityDiff> {
         let mut diff = EntityDiff::of(&self.entry.entity, &self.entry.set);
         let lock_reason =
             |(side, entry): (&Side, Option<&EntityManifest>)| entry.and_then(|entry| side.lock_reason(entry));
@@ -148,35 +150,66 @@ impl EntityPair<'_> {
         // encrypted entities.
         let codec = EntityCodec::new(known.codec.descriptor());
         let records = |entry: Option<&EntityManifest>| entry.map_or(0, |entry| entry.item_count);
-        let partition_count =
-            records(self.before.1).max(records(self.after.1)).div_ceil(MAX_RECORDS_PER_PARTITION).max(1);
+        let (before, after) = (records(self.before.1), records(self.after.1));
+        let partition_count = before.max(after).div_ceil(MAX_RECORDS_PER_PARTITION).max(1);
+        let (entity, set) = (diff.entity.clone(), diff.set.clone());
+        options.listener.emit(|| Event::ComparisonStarted {
+            entity,
+            set,
+            records: before.saturating_add(after),
+        });
+        let progress = Progress { read: 0, partition_count };
+        let mut comparison = Comparison { codec, diff, options, progress };
         for partition in 0..partition_count {
-            self.compare_partition(&codec, (partition, partition_count), &mut diff, on_difference).await?;
+            comparison.compare_partition(self, (partition, partition_count)).await?;
         }
+        let Comparison { diff, .. } = comparison;
         Ok(diff)
     }
+}
 
-    async fn compare_partition(
-        &self,
-        codec: &EntityCodec,
-        partition: (u64, u64),
-        diff: &mut EntityDiff,
-        on_difference: &OnDifference,
-    ) -> Result<()> {
+/// The comparison of one entity and set.
+struct Comparison<'a> {
+    codec: EntityCodec,
+    diff: EntityDiff,
+    options: &'a DiffOptions,
+    progress: Progress,
+}
+
+/// The progress of a comparison, which reads every record once for each partition.
+struct Progress {
+    /// The number of records that were read, of both backups and in all partitions.
+    read: u64,
+    partition_count: u64,
+}
+
+impl Progress {
+    /// Emits the progress after a block was read.
+    fn advance(&mut self, listener: &Listener, entity: &str, set: &SetName, records: u64) {
+        self.read = self.read.saturating_add(records);
+        let records = self.read / self.partition_count;
+        listener.emit(|| Event::BlockCompared { entity: entity.to_owned(), set: set.clone(), records });
+    }
+}
+
+impl Comparison<'_> {
+    async fn compare_partition(&mut self, pair: &EntityPair<'_>, partition: (u64, u64)) -> Result<()> {
+        let Self { codec, diff, options, progress } = self;
         let (entity, set) = (diff.entity.clone(), diff.set.clone());
         let emit = |change: Change, key: String| {
-            if let Some(callback) = &on_difference.0 {
+            if let Some(callback) = &options.on_difference.0 {
                 callback(&Difference { entity: entity.clone(), set: set.clone(), change, key });
             }
         };
+        let mut on_block = |records| progress.advance(&options.listener, &entity, &set, records);
         let mut earlier = HashMap::new();
-        if let (side, Some(entry)) = self.before {
+        if let (side, Some(entry)) = pair.before {
             let insert_record = |record: ComparedRecord| {
                 earlier.insert(record.identity, (record.content, record.key));
             };
-            side.records(entry, codec, partition, insert_record).await?;
+            side.records(entry, codec, partition, insert_record, &mut on_block).await?;
         }
-        if let (side, Some(entry)) = self.after {
+        if let (side, Some(entry)) = pair.after {
             let compare_record = |record: ComparedRecord| match earlier.remove(&record.identity) {
                 None => {
                     diff.added += 1;
@@ -188,7 +221,7 @@ impl EntityPair<'_> {
                     emit(Change::Changed, record.key);
                 }
             };
-            side.records(entry, codec, partition, compare_record).await?;
+            side.records(entry, codec, partition, compare_record, &mut on_block).await?;
         }
         diff.removed += u64::try_from(earlier.len()).unwrap_or(u64::MAX);
         let mut removed_keys: Vec<_> = earlier.into_values().map(|(_, key)| key).collect();

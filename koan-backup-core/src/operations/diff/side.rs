@@ -91,13 +91,15 @@ impl Side {
     }
 
     /// Reads the records of an entity that belong to a partition, and checks the content hash. `partition` is
-    /// the index of the partition and the number of partitions.
+    /// the index of the partition and the number of partitions. `on_block` receives the number of records of each
+    /// block, including those of other partitions.
     pub(super) async fn records(
         &self,
         entry: &EntityManifest,
         codec: &EntityCodec,
         partition: (u64, u64),
         mut on_record: impl FnMut(ComparedRecord),
+        mut on_block: impl FnMut(u64),
     ) -> Result<()> {
         let Some(file) = entry.storage_file.as_deref() else { return Ok(()) };
         let blocks = self.open.blocks(file)?;
@@ -107,9 +109,10 @@ impl Side {
         let mut opened = std::pin::pin!(opened);
         let mut hasher = Sha256::new();
         while let Some(block) = opened.try_next().await? {
-            let (bytes, records) = block?;
+            let ComparedBlock { bytes, count, records } = block?;
             hasher.update(&bytes);
             records.into_iter().for_each(&mut on_record);
+            on_block(count);
         }
         let (expected, _) = self.open.documents().hashes(entry, file);
         if expected != Some(&crate::foundation::digest::finish(hasher)) {
@@ -122,29 +125,37 @@ impl Side {
     }
 }
 
-type ComparedBlock = Result<(Bytes, Vec<ComparedRecord>)>;
+/// A decoded block.
+struct ComparedBlock {
+    bytes: Bytes,
+    /// The number of its records.
+    count: u64,
+    /// Its records in the partition that is compared.
+    records: Vec<ComparedRecord>,
+}
 
 fn decode_block(
     codec: &EntityCodec,
     index: usize,
     bytes: std::result::Result<Bytes, BlockFault>,
     (partition, partition_count): (u64, u64),
-) -> ComparedBlock {
+) -> Result<ComparedBlock> {
     let name = codec.name();
     let bytes = bytes
         .map_err(|fault| Error::new(ErrorKind::Corrupt, format!("`{name}`, block {index}: it {fault}")))?;
-    let mut records = Vec::new();
+    let (mut count, mut records) = (0, Vec::new());
     for (number, line) in (0u64..).zip(lines(&bytes)) {
         let record = codec.decode(line).map_err(|error| {
             let text = format!("`{name}`, block {index}, record {number} cannot be decoded");
             Error::with_source(ErrorKind::Record, text, error)
         })?;
+        count = number + 1;
         let identity = hash(&record.key(codec.schema()));
         if u64::from_be_bytes(leading_bytes(identity)) % partition_count == partition {
             records.push(ComparedRecord { identity, content: hash(&record), key: codec.record_key(&record) });
         }
     }
-    Ok((bytes, records))
+    Ok(ComparedBlock { bytes, count, records })
 }
 
 /// Hashes the `Debug` text of a decoded record or key.

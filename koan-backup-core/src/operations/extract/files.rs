@@ -237,10 +237,22 @@ fn require_empty(directory: &Path, created: &CreatedPaths) -> Result<()> {
                     .with_help("specify an empty or a new directory"))
             }
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => created
-            .directory(directory)
-            .map_err(|source| write_error(directory, source).with_help("create its parent directory first")),
-        Err(source) => Err(write_error(directory, source)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            created.directory(directory).map_err(|source| {
+                let help = match source.kind() {
+                    io::ErrorKind::NotFound => "create its parent directory first",
+                    _ => "give this user permission to create it, or specify another directory",
+                };
+                write_error(directory, source).with_help(help)
+            })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            let text =
+                format!("`{}` is not a directory, so nothing is extracted into it", directory.display());
+            Err(Error::new(ErrorKind::Configuration, text).with_help("specify an empty or a new directory"))
+        }
+        Err(source) => Err(write_error(directory, source)
+            .with_help("give this user permission to read and write it, or specify another directory")),
     }
 }
 

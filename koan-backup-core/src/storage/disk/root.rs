@@ -11,7 +11,11 @@ use object_store::Result;
 use super::blocking::file_error;
 use super::durable::{OpenDirectory, create_directory};
 use super::names::{CreationMethods, ExistingTarget};
+use crate::foundation::bounded_file::read_bounded;
 use crate::foundation::private_files::create_private_file;
+
+/// The maximum size of the profile mark.
+const MAX_MARK_BYTES: u64 = 64 << 10;
 
 /// The root directory of a storage.
 #[derive(Debug)]
@@ -82,7 +86,7 @@ impl Root {
         }
         let mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((file, content)) = &*mark {
-            let current_content = fs::read(self.path.join(file)).map_err(|source| {
+            let current_content = read_bounded(&self.path.join(file), MAX_MARK_BYTES).map_err(|source| {
                 directory_error("is not the directory that was opened, and it has no profile mark", source)
             })?;
             if current_content != *content {

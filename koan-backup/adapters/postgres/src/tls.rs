@@ -1,9 +1,9 @@
 //! TLS with `rustls`, so that no system library is needed.
 
-use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use koan_backup_core::{Error, ErrorKind, Result};
+use koan_backup_core::{Error, ErrorKind, Result, read_bounded};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -12,6 +12,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Protection};
+
+/// The maximum size of a file with root certificates.
+const MAX_CERTIFICATE_FILE_BYTES: u64 = 4 << 20;
 
 /// Creates the TLS connector for `address`.
 pub(super) fn connector(address: &Address) -> Result<MakeRustlsConnect> {
@@ -42,7 +45,8 @@ fn roots(address: &Address) -> Result<RootCertStore> {
                     format!("the root certificate `{path}` of PostgreSQL cannot be used: {reason}"),
                 )
             };
-            let pem = fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+            let pem = read_bounded(Path::new(path), MAX_CERTIFICATE_FILE_BYTES)
+                .map_err(|error| unreadable(error.to_string()))?;
             for certificate in CertificateDer::pem_slice_iter(&pem) {
                 let certificate = certificate.map_err(|_| unreadable("it is not a PEM file".to_owned()))?;
                 roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;

@@ -35,11 +35,12 @@ use clap::{Command, Subcommand};
 use koan_backup_config::ConfigurationSources;
 use koan_backup_core::{Error, Koan, KoanBuilder};
 
-pub(crate) use self::archive::{ArchiveCommand, Choice, UsedProfiles};
+pub(crate) use self::archive::{ArchiveCommand, Choice};
 pub(crate) use self::generate::GenerateArgs;
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
 use crate::failure::Outcome;
+use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::session::Session;
 
@@ -87,7 +88,10 @@ impl BackupCommand {
         }
         koan.stop_background().await;
         let output = self.output();
-        let result = Box::pin(self.execute(koan, output.clone())).await;
+        let result = match Session::begin(koan, output.clone()) {
+            Ok(session) => Box::pin(self.execute(&session)).await,
+            Err(failure) => Err(failure),
+        };
         ended(result, &output)
     }
 
@@ -148,7 +152,13 @@ impl BackupCommand {
     ) -> Option<ExitCode> {
         let Self::Archive(ArchiveCommand::Doctor(arguments)) = self else { return None };
         let output = self.output();
-        let result = Box::pin(arguments.run_with_configuration(sources.into(), builder, &output)).await;
+        let result = match Interrupt::begin(&output) {
+            Ok(interrupt) => {
+                let cancel = interrupt.token();
+                Box::pin(arguments.run_with_configuration(sources.into(), builder, cancel, &output)).await
+            }
+            Err(error) => Err(error.into()),
+        };
         Some(ended(result, &output))
     }
 
@@ -171,9 +181,8 @@ impl BackupCommand {
         })
     }
 
-    async fn execute(self, koan: &Koan, output: Output) -> Outcome<Exit> {
-        let session = Session::begin(koan, output)?;
-        let session = &session;
+    /// Runs a command in a session.
+    pub(crate) async fn execute(self, session: &Session<'_>) -> Outcome<Exit> {
         match self {
             Self::Inventory(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Backup(arguments) => arguments.run(session).await,

@@ -43,6 +43,11 @@ impl Failure {
         Self { help: Some(help.into()), ..self }
     }
 
+    /// Returns whether the error has this kind.
+    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
+        self.error.kind() == kind
+    }
+
     /// Returns how a command ends that returns this error.
     pub(crate) fn exit(&self) -> Exit {
         Exit::of(self.error.kind())

@@ -1,9 +1,34 @@
-//! Texts of the library in terms of the command line: it names a method of a builder, for which there is a flag.
+//! Texts of the library in terms of the command line: it names a method of a builder, for which there is a flag or a
+//! setting.
+
+mod setting;
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use self::setting::setting;
+
+/// The program whose user reads the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// An application that builds its context itself. Its users know the methods of the builder.
+    Application,
+    /// An application whose context comes from the configuration.
+    Configured,
+    /// The program `koan-backup`.
+    Archives,
+}
+
+/// The program of this process.
+static PROGRAM: OnceLock<Program> = OnceLock::new();
+
+/// Sets the program of this process, once.
+pub(crate) fn begin(program: Program) {
+    PROGRAM.get_or_init(|| program);
+}
 
 /// The flags whose methods the texts of the library name.
-pub(crate) const FLAGS: [&str; 12] = [
+pub(crate) const FLAGS: [&str; 16] = [
     "allow-field-loss",
     "allow-idle-rules",
     "allow-partial",
@@ -12,35 +37,52 @@ pub(crate) const FLAGS: [&str; 12] = [
     "exclude",
     "from-application",
     "include-unidentified",
+    "keep-constraints",
+    "keep-indexes",
     "profile",
     "release-entity",
     "replace-existing",
+    "series",
     "set",
+    "timeout",
 ];
 
-/// Replaces each method of a builder that has a flag with the same name, such as `.exclude("User")`, by the flag,
-/// `--exclude User`. Other text is unchanged.
+/// Replaces each method of a builder by the flag with the same name, such as `.exclude("User")` by `--exclude User`, or
+/// by the setting of the program, such as `.state_directory(…)` by `paths.root`. Other text is unchanged.
 pub(crate) fn with_flags(text: &str) -> Cow<'_, str> {
+    for_program(PROGRAM.get().copied().unwrap_or(Program::Application), text)
+}
+
+fn for_program(program: Program, text: &str) -> Cow<'_, str> {
     let is_paired = text.matches('`').count().is_multiple_of(2);
     if !is_paired || !text.contains("`.") {
         return Cow::Borrowed(text);
     }
     // The parts with an odd index are in backquotes.
-    let parts = text.split('`').enumerate().map(|(index, part)| match flag(part) {
-        Some(flag) if index % 2 == 1 => Cow::Owned(flag),
+    let parts = text.split('`').enumerate().map(|(index, part)| match replacement(program, part) {
+        Some(replacement) if index % 2 == 1 => Cow::Owned(replacement),
         _ => Cow::Borrowed(part),
     });
     Cow::Owned(parts.collect::<Vec<_>>().join("`"))
 }
 
-/// Returns the flag for the call of a method, if there is one.
-fn flag(call: &str) -> Option<String> {
+/// Returns the setting or the flag for the call of a method, if there is one.
+fn replacement(program: Program, call: &str) -> Option<String> {
     let (method, arguments) = call.strip_prefix('.')?.strip_suffix(')')?.split_once('(')?;
+    setting(program, method, arguments).or_else(|| flag(method, arguments))
+}
+
+/// Returns the flag for the call of a method, if there is one.
+fn flag(method: &str, arguments: &str) -> Option<String> {
+    if method == "to_profile" {
+        return Some("--to PROFILE".to_owned());
+    }
     let flag = method.replace('_', "-");
     // Some methods accept several names, and their flags are repeated.
     let flag = [flag.as_str(), flag.trim_end_matches('s')].into_iter().find(|flag| FLAGS.contains(flag))?;
     let value = match arguments {
         "" => String::new(),
+        "…" => " …".to_owned(),
         "name, environment" => " NAME/ENVIRONMENT".to_owned(),
         argument => format!(" {}", argument.strip_prefix('"')?.strip_suffix('"')?),
     };
@@ -49,7 +91,7 @@ fn flag(call: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::with_flags;
+    use super::{Program, for_program};
 
     #[test]
     fn a_method_with_a_flag_is_shown_as_the_flag() {
@@ -59,7 +101,35 @@ mod tests {
             ("select one with `.set(\"…\")`", "select one with `--set …`"),
             ("with `.from_application(name, environment)`", "with `--from-application NAME/ENVIRONMENT`"),
         ] {
-            assert_eq!(with_flags(text), expected);
+            assert_eq!(for_program(Program::Application, text), expected);
+        }
+    }
+
+    #[test]
+    fn a_method_is_shown_as_the_setting_of_a_program_with_a_configuration() {
+        let keys = "add the key with `.keys(Keys::file(\"…\"))`";
+        let application = "with `.from_application(name, environment)`";
+        for (program, text, expected) in [
+            (Program::Configured, keys, "add the key with `encryption.keys = [{ file = \"…\" }]`"),
+            (Program::Archives, keys, "add the key with `--identity FILE`"),
+            (Program::Configured, application, "with `--from-application NAME/ENVIRONMENT`"),
+            (Program::Archives, application, "with `--application NAME/ENVIRONMENT`"),
+            (
+                Program::Configured,
+                "`.encrypt_to(Recipients::key(\"age1…\")?)`",
+                "`encryption.recipients = [\"age1…\"]`",
+            ),
+            (
+                Program::Configured,
+                "`.provider(Sqlite::open(\"shop.db\")?)`",
+                "`providers.main = \"sqlite:shop.db\"`",
+            ),
+            (Program::Configured, "`.credentials(id, secret)`", "`access_key_id` and `secret_access_key`"),
+            (Program::Configured, "`.option(\"allow_http\", \"true\")`", "`options.allow_http = \"true\"`"),
+            (Program::Configured, "`.ignore_table(\"coupons\", \"…\")`", "`ignore_tables.coupons`"),
+            (Program::Configured, "`.to_profile(…)`", "`--to PROFILE`"),
+        ] {
+            assert_eq!(for_program(program, text), expected);
         }
     }
 
@@ -74,7 +144,7 @@ mod tests {
             "`",
             "a `.level(RestoreLevel::Safe)` restore",
         ] {
-            assert_eq!(with_flags(text), text);
+            assert_eq!(for_program(Program::Application, text), text);
         }
     }
 }

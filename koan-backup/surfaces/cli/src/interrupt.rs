@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::Exit;
+use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
 /// Waits for interruptions while a command runs. The first one cancels the work, and the second one ends the
@@ -55,20 +56,39 @@ impl Interrupt {
     pub(crate) fn token(&self) -> CancellationToken {
         self.cancel.clone()
     }
+
+    /// Runs work that has nothing to undo. It is dropped when the command is interrupted.
+    ///
+    /// # Errors
+    /// The errors of the work, or the command was interrupted.
+    pub(crate) async fn until_interrupted<T>(&self, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            () = self.cancel.cancelled() => Err(Failure::interrupted()),
+        }
+    }
+
+    /// Treats a hang-up of the terminal like the first Ctrl-C from now on. Before, it ends the process at once, and not
+    /// at all if the process was started with `nohup`.
+    ///
+    /// # Errors
+    /// The system does not report signals to this process.
+    #[cfg(unix)]
+    pub(crate) fn begin_hang_up(&self) -> Result<(), io::Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut hang_up, cancel) = (signal(SignalKind::hangup())?, self.cancel.clone());
+        tokio::spawn(async move {
+            hang_up.recv().await;
+            cancel.cancel();
+        });
+        Ok(())
+    }
 }
 
 impl Drop for Interrupt {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-/// Shows the cursor of the terminal again, which a prompt hides.
-pub(crate) fn show_cursor() {
-    let terminal = console::Term::stderr();
-    if terminal.features().is_attended() {
-        // The process ends or reports an error next, also if the terminal cannot be written.
-        drop(terminal.show_cursor());
     }
 }
 

@@ -26,6 +26,7 @@ mod arguments;
 mod command;
 mod configuration_file;
 mod contents;
+mod context_of_application;
 mod exit;
 mod failure;
 mod flag_text;
@@ -40,7 +41,9 @@ mod selection;
 mod session;
 mod standalone;
 mod table;
+mod terminal_mode;
 mod times;
+mod used_profiles;
 mod user;
 
 pub use command::BackupCommand;

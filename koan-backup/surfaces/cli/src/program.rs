@@ -8,11 +8,15 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use koan_backup_config::ConfigurationSources;
 use koan_backup_core::{Error, ErrorKind, Koan, Result};
 
-use crate::command::{self, BackupCommand};
+use crate::command::{self, ArchiveCommand, BackupCommand, ended};
 use crate::configuration_file::ConfigurationArgs;
+use crate::context_of_application;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
+use crate::flag_text;
+use crate::interrupt::Interrupt;
 use crate::output::{Output, OutputArgs};
+use crate::session::Session;
 
 /// Runs the command in the arguments of the process. Providers and storage come from the configuration: the file
 /// `koan.toml` in the current directory or the file of `--config`, variables such as `KOAN__BACKUP__BATCH_SIZE`, and
@@ -30,6 +34,7 @@ use crate::output::{Output, OutputArgs};
 ///
 /// The configuration is not read for `completions`, `man`, `init` and `keygen`, nor if the arguments are not valid.
 pub fn main() -> ExitCode {
+    flag_text::begin(flag_text::Program::Configured);
     let application = ConfigurationArgs::augment_args(command::application());
     let (command, configuration) = match parse(&application) {
         Ok(matches) => {
@@ -48,21 +53,18 @@ pub fn main() -> ExitCode {
         Ok(sources) => sources,
         Err(failure) => return failed(&failure, &output),
     };
-    in_runtime(&output, async || {
-        if let Some(exit) = command.run_doctor(sources.clone(), Koan::builder()).await {
-            return exit;
-        }
-        match Box::pin(open(sources)).await {
-            Ok(koan) => command.run_in(&koan, &application).await,
-            Err(error) => failed(&error.into(), &output),
-        }
-    })
+    in_runtime(&output, async || ended(run(command, sources, &output).await, &output))
 }
 
-/// Builds the context of an application from its configuration.
-async fn open(sources: ConfigurationSources) -> Result<Koan> {
-    let builder = sources.load()?.apply(Koan::builder())?;
-    builder.without_background_tasks().build().await
+/// Runs a command with the context of a configuration.
+async fn run(command: BackupCommand, sources: ConfigurationSources, output: &Output) -> Outcome<Exit> {
+    let interrupt = Interrupt::begin(output)?;
+    if let BackupCommand::Archive(ArchiveCommand::Doctor(doctor)) = &command {
+        return doctor.run_with_configuration(sources, Koan::builder(), interrupt.token(), output).await;
+    }
+    let koan = Box::pin(context_of_application::open(sources, &command, &interrupt)).await?;
+    let session = Session::with_interrupt(&koan, output.clone(), interrupt);
+    Box::pin(command.execute(&session)).await
 }
 
 /// Runs the command in the arguments of the process, in a runtime of its own, with the context that `build`
@@ -111,17 +113,33 @@ pub(crate) fn parse(application: &Command) -> Result<clap::ArgMatches, ExitCode>
 
 /// Runs the work of a program in a runtime of its own.
 pub(crate) fn in_runtime(output: &Output, work: impl AsyncFnOnce() -> ExitCode) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(source) => {
-            let error = Error::with_source(ErrorKind::Internal, "no thread can be started", source);
-            return failed(&error.into(), output);
-        }
-    };
-    let exit = runtime.block_on(work());
+    match blocked_on(work) {
+        Ok(exit) => exit,
+        Err(failure) => failed(&failure, output),
+    }
+}
+
+/// Runs the work of a command that has no runtime, on a thread of its own, because the thread of the caller may belong
+/// to a runtime.
+///
+/// # Errors
+/// The errors of the work, or no thread can be started.
+pub(crate) fn in_own_runtime<T: Send>(work: impl AsyncFnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    std::thread::scope(|scope| {
+        let ended = scope.spawn(|| blocked_on(work)).join();
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?
+}
+
+fn blocked_on<T>(work: impl AsyncFnOnce() -> T) -> Outcome<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::with_source(ErrorKind::Internal, "no thread can be started", source))?;
+    let ended = runtime.block_on(work());
     // What is still running has no effect any more, for example a read that does not end after an interruption.
     runtime.shutdown_background();
-    exit
+    Ok(ended)
 }
 
 /// Reports the error of a program, and returns its exit code.

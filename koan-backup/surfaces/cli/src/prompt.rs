@@ -8,8 +8,8 @@ use koan_backup_core::{Error, ErrorKind};
 use tokio::sync::oneshot;
 
 use crate::failure::{Failure, Outcome};
-use crate::interrupt::show_cursor;
 use crate::session::Session;
+use crate::terminal_mode::TerminalMode;
 
 /// The flag with which scripts answer a question.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -91,6 +91,11 @@ async fn answer<T: Send + 'static>(
     session: &Session<'_>,
     ask: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Outcome<T> {
+    #[cfg(unix)]
+    session.interrupt().begin_hang_up().map_err(|source| {
+        Error::with_source(ErrorKind::Internal, "the process cannot wait for signals", source)
+    })?;
+    let mode = TerminalMode::current();
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || sender.send(ask()));
     let cancel = session.cancel();
@@ -99,8 +104,7 @@ async fn answer<T: Send + 'static>(
         () = cancel.cancelled() => None,
         answered = receiver => answered.ok(),
     };
-    // A prompt that ends early leaves the cursor hidden.
-    show_cursor();
+    drop(mode);
     match answered {
         Some(Ok(answer)) => Ok(answer),
         Some(Err(dialoguer::Error::IO(error))) if error.kind() != io::ErrorKind::Interrupted => {

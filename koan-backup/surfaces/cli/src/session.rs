@@ -28,7 +28,17 @@ impl<'k> Session<'k> {
     /// The system does not report signals to this process.
     pub(crate) fn begin(koan: &'k Koan, output: Output) -> Outcome<Self> {
         let interrupt = Interrupt::begin(&output)?;
-        Ok(Self { koan, output, interrupt })
+        Ok(Self::with_interrupt(koan, output, interrupt))
+    }
+
+    /// Begins a command in a process that waits for interruptions already.
+    pub(crate) fn with_interrupt(koan: &'k Koan, output: Output, interrupt: Interrupt) -> Self {
+        Self { koan, output, interrupt }
+    }
+
+    /// Returns the interruption of the command.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Returns the token that Ctrl-C cancels.
@@ -41,12 +51,7 @@ impl<'k> Session<'k> {
     /// # Errors
     /// The errors of the work, or the command was interrupted.
     pub(crate) async fn until_interrupted<T>(&self, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-        let cancel = self.cancel();
-        tokio::select! {
-            biased;
-            result = work => result,
-            () = cancel.cancelled() => Err(Failure::interrupted()),
-        }
+        self.interrupt.until_interrupted(work).await
     }
 
     /// Refuses flags that would change a setting which the application has fixed. `flags` contains each flag of the

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Subcommand};
 use koan_backup_config::{Configuration, ConfigurationSources, open_storage};
+use koan_backup_core::provider::blocking;
 use koan_backup_core::{ApplicationIdentity, Error, ErrorKind, Keys, Koan, KoanBuilder};
 
 use crate::arguments;
-use crate::command::{ArchiveCommand, Choice, GenerateArgs, UsedProfiles, ended, program};
+use crate::command::{ArchiveCommand, Choice, GenerateArgs, ended, program};
 use crate::configuration_file::ConfigurationArgs;
+use crate::context_of_application::{build, load};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::flag_text;
+use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::program::{in_runtime, parse, usage};
 use crate::session::Session;
@@ -52,6 +56,7 @@ struct StandaloneArgs {
 /// The program contains no entities. Its storage comes from the configuration or `--storage`. Its application comes from
 /// the configuration or `--application`, or is the only one that has backups there.
 pub fn archives_main() -> ExitCode {
+    flag_text::begin(flag_text::Program::Archives);
     let application =
         StandaloneArgs::augment_args(StandaloneCommand::augment_subcommands(program("koan-backup")))
             .version(env!("CARGO_PKG_VERSION"))
@@ -94,18 +99,28 @@ impl StandaloneArgs {
                 .into());
         }
         let sources = self.sources()?;
+        let interrupt = Interrupt::begin(output)?;
         if let (ArchiveCommand::Doctor(doctor), None, Some(sources)) = (&command, &self.storage, &sources) {
             let builder = self.with_keys(Koan::builder().without_entities());
-            let identity = self.identity_for_doctor(&command, sources).await?;
+            let found = self.identity_for_doctor(
+                &command,
+                sources.clone().command_timeout(doctor.timeout),
+                &interrupt,
+            );
+            // The diagnosis reports a storage that does not respond.
+            let identity = match tokio::time::timeout(doctor.timeout, found).await {
+                Ok(found) => found?,
+                Err(_) => None,
+            };
             let sources = identity.into_iter().fold(sources.clone(), |sources, identity| {
                 sources
                     .default_value("application", identity.application())
                     .default_value("environment", identity.environment())
             });
-            return doctor.run_with_configuration(sources, builder, output).await;
+            return doctor.run_with_configuration(sources, builder, interrupt.token(), output).await;
         }
-        let koan = Box::pin(self.open(&command, sources.as_ref())).await?;
-        let session = Session::begin(&koan, output.clone())?;
+        let koan = Box::pin(self.open(&command, sources, &interrupt)).await?;
+        let session = Session::with_interrupt(&koan, output.clone(), interrupt);
         Box::pin(command.execute(&session)).await
     }
 
@@ -117,13 +132,15 @@ impl StandaloneArgs {
     async fn identity_for_doctor(
         &self,
         command: &ArchiveCommand,
-        sources: &ConfigurationSources,
+        sources: ConfigurationSources,
+        interrupt: &Interrupt,
     ) -> Outcome<Option<ApplicationIdentity>> {
-        let Ok(configuration) = sources.clone().load() else { return Ok(None) };
-        let Ok(koan) = self.build(Some(&configuration), &command.profiles(), None).await else {
+        let Ok(configuration) = load(sources.cancel_on(interrupt.token())).await else { return Ok(None) };
+        let opening = Opening { configuration: Some(configuration), command, interrupt };
+        let Ok(koan) = self.build(&opening, None).await else {
             return Ok(None);
         };
-        match self.identified(koan, Some(&configuration), command).await {
+        match self.identified(koan, &opening).await {
             Ok(koan) => Ok(Some(koan.identity().clone())),
             Err(failure) if failure.exit() == Exit::Usage => Err(failure),
             Err(_) => Ok(None),
@@ -147,29 +164,33 @@ impl StandaloneArgs {
     /// # Errors
     /// No storage is configured, the configuration has a problem, a storage profile does not exist, the command chooses
     /// among backups of several applications, or the selected application has no backup.
-    async fn open(&self, command: &ArchiveCommand, sources: Option<&ConfigurationSources>) -> Outcome<Koan> {
-        let configuration = sources.map(|sources| sources.clone().load()).transpose()?;
-        let koan = self.build(configuration.as_ref(), &command.profiles(), None).await?;
-        self.identified(koan, configuration.as_ref(), command).await
+    async fn open(
+        &self,
+        command: &ArchiveCommand,
+        sources: Option<ConfigurationSources>,
+        interrupt: &Interrupt,
+    ) -> Outcome<Koan> {
+        let configuration = match sources {
+            Some(sources) => Some(load(sources.cancel_on(interrupt.token())).await?),
+            None => None,
+        };
+        let opening = Opening { configuration, command, interrupt };
+        let koan = self.build(&opening, None).await?;
+        self.identified(koan, &opening).await
     }
 
     /// Returns a context for the application whose backups a command uses.
     ///
     /// # Errors
     /// The command chooses among backups of several applications, or the selected application has no backup.
-    async fn identified(
-        &self,
-        koan: Koan,
-        configuration: Option<&Configuration>,
-        command: &ArchiveCommand,
-    ) -> Outcome<Koan> {
-        let configured = configuration.and_then(Configuration::application);
-        let is_any = command.choice() == Choice::Any;
+    async fn identified(&self, koan: Koan, opening: &Opening<'_>) -> Outcome<Koan> {
+        let configured = opening.configuration.as_ref().and_then(Configuration::application);
+        let is_any = opening.command.choice() == Choice::Any;
         let is_explicit = self.application.is_some() || configured.is_some();
         if is_explicit && is_any {
             return Ok(koan);
         }
-        let Producers { known, unidentified } = producers(&koan).await?;
+        let Producers { known, unidentified } = opening.until_interrupted(producers(&koan)).await?;
         let names = || {
             let names: Vec<_> =
                 known.iter().map(|(name, environment)| format!("{name}/{environment}")).collect();
@@ -188,7 +209,7 @@ impl StandaloneArgs {
                 Err(Error::new(ErrorKind::NotFound, text).with_help(help).into())
             }
             (None, _) => Ok(koan),
-            (Some(only), None) => self.build(configuration, &command.profiles(), Some(only)).await,
+            (Some(only), None) => self.build(opening, Some(only)).await,
             (Some(_), Some(_)) if is_any => Ok(koan),
             (Some(first), Some(_)) => Err(Failure::usage(
                 format!("the storage contains backups of several applications: {}", names()),
@@ -197,22 +218,22 @@ impl StandaloneArgs {
         }
     }
 
-    async fn build(
-        &self,
-        configuration: Option<&Configuration>,
-        profiles: &UsedProfiles,
-        identity: Option<&Identity>,
-    ) -> Outcome<Koan> {
+    /// Builds a context with the storage profiles that the command uses.
+    async fn build(&self, opening: &Opening<'_>, identity: Option<&Identity>) -> Outcome<Koan> {
         let mut builder = Koan::builder();
-        if let Some(configuration) = configuration {
-            builder = configuration.apply_without_providers(builder)?;
-            let declared: Vec<_> = configuration.storages()?.into_iter().map(|(name, _)| name).collect();
-            let is_unused = |name: &&String| self.storage.is_some() || !is_used(profiles, &declared, name);
-            for name in declared.iter().filter(is_unused) {
-                builder = builder.without_storage(name);
-            }
-            let default = declared.iter().find(|name| !is_unused(name)).filter(|_| self.storage.is_none());
-            builder = default.into_iter().fold(builder, KoanBuilder::default_storage);
+        if let Some(configuration) = opening.configuration.clone() {
+            let opened = blocking("opens what is configured", move || {
+                Ok::<_, Error>((
+                    configuration.apply_without_providers(Koan::builder())?,
+                    configuration.storages()?,
+                ))
+            });
+            let (applied, storages) = opened.await??;
+            let declared: Vec<_> = storages.into_iter().map(|(name, _)| name).collect();
+            builder = match self.storage {
+                None => opening.command.profiles().restrict(applied, &declared),
+                Some(_) => declared.iter().fold(applied, |builder, name| builder.without_storage(name)),
+            };
         }
         if let Some(url) = &self.storage {
             builder = builder.storage(open_storage(url)?).default_storage("local");
@@ -220,7 +241,8 @@ impl StandaloneArgs {
         for (name, environment) in self.application.iter().chain(identity) {
             builder = builder.application(name).environment(environment);
         }
-        Ok(self.with_keys(builder.without_entities()).without_background_tasks().build().await?)
+        let builder = self.with_keys(builder.without_entities()).without_background_tasks();
+        build(builder, opening.interrupt).await
     }
 
     /// Adds the keys of the flags to a builder.
@@ -229,15 +251,17 @@ impl StandaloneArgs {
     }
 }
 
-/// Returns whether a command uses a storage profile. `declared` contains the profiles, the default profile first. If the
-/// command names a profile that does not exist, all are used, so that the error lists them.
-fn is_used(used: &UsedProfiles, declared: &[String], name: &String) -> bool {
-    let contains =
-        |names: &[String]| names.contains(name) || names.iter().any(|name| !declared.contains(name));
-    match used {
-        UsedProfiles::All => true,
-        UsedProfiles::Named(names) => contains(names),
-        UsedProfiles::DefaultAnd(names) => declared.first() == Some(name) || contains(names),
+/// What a context is built from.
+struct Opening<'a> {
+    configuration: Option<Configuration>,
+    command: &'a ArchiveCommand,
+    interrupt: &'a Interrupt,
+}
+
+impl Opening<'_> {
+    /// Returns the result of work that has nothing to undo, which is dropped when the command is interrupted.
+    async fn until_interrupted<T>(&self, work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+        self.interrupt.until_interrupted(work).await
     }
 }
 

@@ -15,6 +15,7 @@ use crate::key_path;
 use crate::loaded::Loaded;
 use crate::origin::Origin;
 use crate::problem::Problem;
+use crate::secret::SecretText;
 use crate::settings::Settings;
 
 pub(crate) use defaults::{expectations, has_rule, retention};
@@ -96,11 +97,13 @@ struct Build<'a> {
     /// The providers whose databases do not exist, each with the path.
     missing: Vec<(String, String)>,
     problems: Vec<Problem>,
+    /// The passphrase, which is read once; `None` inside if it cannot be read.
+    passphrase: Option<Option<String>>,
 }
 
 impl<'a> Build<'a> {
     fn new(loaded: &'a Loaded, missing_databases: MissingDatabases) -> Self {
-        Self { loaded, missing_databases, missing: Vec::new(), problems: Vec::new() }
+        Self { loaded, missing_databases, missing: Vec::new(), problems: Vec::new(), passphrase: None }
     }
 }
 
@@ -156,6 +159,20 @@ impl Build<'_> {
     /// Returns the value of a result, or adds its error to the problems.
     fn accept<T>(&mut self, key: &str, result: Result<T, Error>) -> Option<T> {
         result.map_err(|error| self.fail(key, &error)).ok()
+    }
+
+    /// Reads a text or the secret that it refers to, or adds the error to the problems of its key.
+    fn read(&mut self, key: &str, text: &SecretText) -> Option<String> {
+        let read = text.read(&self.loaded.limits);
+        self.accept(key, read)
+    }
+
+    /// Reads a secret that may be set, as [`read`](Self::read) does.
+    fn resolve(&mut self, key: &str, secret: &mut Option<SecretText>) -> Option<()> {
+        if let Some(text) = secret {
+            *text = SecretText::Resolved(self.read(key, text)?);
+        }
+        Some(())
     }
 
     fn identity(&mut self, mut builder: KoanBuilder, settings: &Settings) -> KoanBuilder {

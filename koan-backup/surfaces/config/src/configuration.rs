@@ -98,7 +98,7 @@ impl Configuration {
     /// A secret cannot be read, a database or storage cannot be opened, or a value is refused. The error contains all
     /// problems, each with its place.
     pub fn apply(&self, builder: KoanBuilder) -> Result<KoanBuilder> {
-        build::build(&self.loaded, builder).map_err(|problems| Problem::error(&problems))
+        build::build(&self.loaded, builder).map_err(|problems| self.loaded.error(&problems))
     }
 
     /// Adds everything except the providers, for a context that uses existing backups only; see
@@ -107,7 +107,7 @@ impl Configuration {
     /// # Errors
     /// The errors of [`apply`](Self::apply), except those of providers.
     pub fn apply_without_providers(&self, builder: KoanBuilder) -> Result<KoanBuilder> {
-        build::build_without_providers(&self.loaded, builder).map_err(|problems| Problem::error(&problems))
+        build::build_without_providers(&self.loaded, builder).map_err(|problems| self.loaded.error(&problems))
     }
 
     /// Opens the storage profiles with their names, the default profile first. If none is declared, it is the directory
@@ -116,7 +116,7 @@ impl Configuration {
     /// # Errors
     /// A secret cannot be read, or a storage cannot be opened.
     pub fn storages(&self) -> Result<Vec<(String, Storage)>> {
-        build::storages(&self.loaded).map_err(|problems| Problem::error(&problems))
+        build::storages(&self.loaded).map_err(|problems| self.loaded.error(&problems))
     }
 
     /// Returns the recipients for which archives are encrypted, if they are configured.
@@ -124,7 +124,7 @@ impl Configuration {
     /// # Errors
     /// A public key is invalid, or the passphrase cannot be read.
     pub fn recipients(&self) -> Result<Option<Recipients>> {
-        let encryption = build::encryption(&self.loaded).map_err(|problems| Problem::error(&problems))?;
+        let encryption = build::encryption(&self.loaded).map_err(|problems| self.loaded.error(&problems))?;
         Ok(encryption.0)
     }
 
@@ -133,7 +133,7 @@ impl Configuration {
     /// # Errors
     /// A public key is invalid, or the passphrase cannot be read.
     pub fn keys(&self) -> Result<Vec<Keys>> {
-        let encryption = build::encryption(&self.loaded).map_err(|problems| Problem::error(&problems))?;
+        let encryption = build::encryption(&self.loaded).map_err(|problems| self.loaded.error(&problems))?;
         Ok(encryption.1)
     }
 

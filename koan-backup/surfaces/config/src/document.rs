@@ -4,7 +4,10 @@ mod json;
 mod toml;
 mod yaml;
 
+use std::io::ErrorKind;
 use std::path::Path;
+
+use koan_backup_core::read_bounded;
 
 use crate::node::Node;
 use crate::origin::Places;
@@ -12,15 +15,22 @@ use crate::problem::Problem;
 
 pub(crate) use toml::value;
 
+/// The maximum size of a configuration file.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
 /// Reads a file.
 ///
 /// # Errors
 /// The file cannot be read, its format is unknown, or it is malformed.
 pub(crate) fn read(path: &Path) -> Result<Node, Problem> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|source| {
-        Problem::of_file(format!("the configuration `{shown}` cannot be read: {source}"))
-            .with_remedy("create it, or specify another path")
+    let bytes = read_bounded(path, MAX_FILE_BYTES).map_err(|source| {
+        let remedy = match source.kind() {
+            ErrorKind::NotFound => "create it, or specify another path",
+            ErrorKind::PermissionDenied => "give this user permission to read it, or specify another path",
+            _ => "specify a regular file of at most 4 MiB",
+        };
+        Problem::of_file(format!("the configuration `{shown}` cannot be read: {source}")).with_remedy(remedy)
     })?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Problem::of_file(format!("the configuration `{shown}` is not text in UTF-8"))

@@ -1,15 +1,15 @@
 //! Secrets: texts that a configuration refers to, and that are read only when they are used.
 
-use std::fmt;
-use std::io::Read as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+mod command;
 
-use koan_backup_core::{Error, ErrorKind, Keys, Result};
+use std::fmt;
+use std::path::PathBuf;
+
+use koan_backup_core::{Error, ErrorKind, Keys, Result, read_bounded};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+
+pub(crate) use self::command::CommandLimits;
 
 /// The name of the keyword of a schema that marks values that may be or contain a secret.
 pub(crate) const MARKER: &str = "x-koan";
@@ -18,10 +18,8 @@ pub(crate) const REFERENCE_KEYS: [&str; 3] = ["env", "file", "command"];
 /// What is displayed in place of a secret.
 pub(crate) const HIDDEN: &str = "***";
 
-/// The maximum number of bytes that a command may print.
-const MAX_OUTPUT_BYTES: u64 = 64 << 10;
-/// The maximum duration of a command.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// The maximum size of a file that contains a secret.
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// Which forms a value may have, and what is displayed of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +52,9 @@ impl SecretForm {
 pub(crate) enum SecretText {
     Text(String),
     Reference(Reference),
+    /// A secret that was read.
+    #[serde(skip)]
+    Resolved(String),
 }
 
 /// A reference to a text.
@@ -71,7 +72,7 @@ pub(crate) enum Reference {
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(_) => f.write_str(HIDDEN),
+            Self::Text(_) | Self::Resolved(_) => f.write_str(HIDDEN),
             Self::Reference(reference) => reference.fmt(f),
         }
     }
@@ -94,10 +95,11 @@ impl SecretText {
     ///
     /// # Errors
     /// The text cannot be read. The error never contains the text.
-    pub(crate) fn read(&self) -> Result<String> {
+    pub(crate) fn read(&self, limits: &CommandLimits) -> Result<String> {
         let text = match self {
+            Self::Resolved(text) => return Ok(text.clone()),
             Self::Text(text) => text.clone(),
-            Self::Reference(reference) => reference.read()?,
+            Self::Reference(reference) => reference.read(limits)?,
         };
         let line = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let line = line.strip_suffix('\n').unwrap_or(line);
@@ -118,7 +120,7 @@ impl Reference {
         })
     }
 
-    fn read(&self) -> Result<String> {
+    fn read(&self, limits: &CommandLimits) -> Result<String> {
         match self {
             // The error `NotUnicode` contains the value, so it must not become the source of the error.
             Self::Env(name) => std::env::var(name).map_err(|_| {
@@ -128,63 +130,18 @@ impl Reference {
             }),
             Self::File(path) => {
                 let unreadable = format!("the secret in file `{}` cannot be read", path.display());
-                std::fs::read_to_string(path)
-                    .map_err(|source| Error::with_source(ErrorKind::Configuration, unreadable, source))
+                let bytes = read_bounded(path, MAX_FILE_BYTES).map_err(|source| {
+                    Error::with_source(ErrorKind::Configuration, unreadable, source)
+                        .with_help("specify a regular file of at most 64 KiB that this user can read")
+                })?;
+                String::from_utf8(bytes).map_err(|_| {
+                    let text = format!("the secret in file `{}` is not text in UTF-8", path.display());
+                    secret_error(text).with_help("save it as UTF-8")
+                })
             }
-            Self::Command(command) => output(command),
+            Self::Command(command) => command::output(command, limits),
         }
     }
-}
-
-/// Returns the output of a command.
-fn output(command: &[String]) -> Result<String> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(secret_error(
-            "the command of a secret is empty; write the program and its arguments".to_owned(),
-        ));
-    };
-    // Arguments may contain secrets, so errors contain only the program.
-    let failed =
-        |problem: &str| secret_error(format!("the command `{program}`, which prints a secret, {problem}"));
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|source| {
-            Error::with_source(
-                ErrorKind::Configuration,
-                format!("the command `{program}`, which prints a secret, could not be started"),
-                source,
-            )
-        })?;
-    let (sender, receiver) = mpsc::channel();
-    let stdout = child.stdout.take();
-    std::thread::spawn(move || {
-        let mut printed = Vec::new();
-        let read = stdout.map(|stdout| stdout.take(MAX_OUTPUT_BYTES + 1).read_to_end(&mut printed));
-        // The receiver does not exist any more after the time limit.
-        let _ = sender.send(read.is_some_and(|read| read.is_ok()).then_some(printed));
-    });
-    let printed = receiver.recv_timeout(COMMAND_TIMEOUT);
-    let Ok(Some(printed)) = printed else {
-        // The process may have ended meanwhile.
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(failed("did not end within a minute; check whether it waits for input"));
-    };
-    if u64::try_from(printed.len()).is_ok_and(|length| length > MAX_OUTPUT_BYTES) {
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(failed("printed more than 64 KiB"));
-    }
-    let status = child.wait().map_err(|_| failed("could not be waited for"))?;
-    // The standard error of the command may contain secrets, so only the exit status is reported.
-    if !status.success() {
-        return Err(failed(&format!("failed: {status}")));
-    }
-    String::from_utf8(printed).map_err(|_| failed("printed text that is not UTF-8"))
 }
 
 fn secret_error(message: String) -> Error {

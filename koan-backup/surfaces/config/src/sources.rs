@@ -2,6 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::secret::CommandLimits;
 
 /// Whether a file must exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,7 @@ pub struct ConfigurationSources {
     pub(crate) undecodable_variables: Vec<String>,
     pub(crate) flags: Vec<(String, String, String)>,
     pub(crate) fixed: Vec<(String, String)>,
+    pub(crate) limits: CommandLimits,
 }
 
 impl ConfigurationSources {
@@ -113,6 +119,21 @@ impl ConfigurationSources {
     /// Fixes a value. A file, variable or flag that sets it is refused.
     pub fn fixed(mut self, key: impl Into<String>, text: impl Into<String>) -> Self {
         self.fixed.push((key.into(), text.into()));
+        self
+    }
+
+    /// Sets for how long each command that prints a secret may run when the configuration is applied or diagnosed: a
+    /// minute by default. Then the command is killed. Commands in `encryption.keys` and `encryption.key_passphrase` are
+    /// executed later, when keys are needed.
+    pub fn command_timeout(mut self, limit: Duration) -> Self {
+        self.limits.timeout = limit;
+        self
+    }
+
+    /// Kills each command that prints a secret when the token is cancelled. The error is of kind
+    /// [`ErrorKind::Cancelled`](koan_backup_core::ErrorKind::Cancelled).
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.limits.cancel = token;
         self
     }
 }

@@ -195,3 +195,41 @@ fn a_program_that_builds_its_context_itself_shows_no_other_configuration() {
     }
     shop.command(&["config", "schema"]).assert().code(0);
 }
+
+#[test]
+fn errors_name_the_settings_of_the_configuration_and_no_methods() {
+    let shop = shop_with(CONFIGURATION);
+    let assert = run(&shop, &["backup"]).code(12);
+    let text = errors(&assert);
+    assert!(
+        text.contains("set public keys with `encryption.recipients = [") && !text.contains("`."),
+        "{text}"
+    );
+    std::fs::write(shop.directory().join("koan.toml"), complete(&shop))
+        .expect("the configuration is written");
+    run(&shop, &["backup"]).code(0);
+    for arguments in
+        [&["restore", "latest", "--yes"] as &[&str], &["verify", "latest"], &["cat", "latest", "Payment"]]
+    {
+        let text = errors(&run(&shop, arguments).code(12));
+        assert!(
+            text.contains("add the key with `encryption.keys = [{ file = ") && !text.contains("`."),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_file_in_place_of_the_directory_of_an_extraction_is_refused_with_the_remedy() {
+    let shop = shop_with("");
+    std::fs::write(shop.directory().join("koan.toml"), complete(&shop))
+        .expect("the configuration is written");
+    run(&shop, &["backup"]).code(0);
+    let text = errors(&run(&shop, &["extract", "latest", "--to", "koan.toml"]).code(2));
+    assert!(
+        text.contains("`koan.toml` is not a directory") && text.contains("help: specify an empty"),
+        "{text}"
+    );
+    let text = errors(&run(&shop, &["extract", "latest", "--to", "no/where"]).code(1));
+    assert!(text.contains("`no/where` could not be written") && text.contains("create its parent"), "{text}");
+}

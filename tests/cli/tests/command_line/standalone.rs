@@ -70,6 +70,9 @@ fn a_verification_without_types_finds_faults_and_needs_a_key_for_encrypted_recor
     let shop = Shop::with_two_backups();
     let assert = on_storage(&shop, &["verify", "latest"]).code(12);
     assert!(output(&assert).contains("not verified completely"), "{}", output(&assert));
+    assert!(errors(&assert).contains("add the key with `--identity FILE`"), "{}", errors(&assert));
+    let assert = on_storage(&shop, &["show", "nightly", "--application", "shop/other"]).code(10);
+    assert!(errors(&assert).contains("--application"), "{}", errors(&assert));
     on_storage(&shop, &["verify", "--all", "--identity", key_file(&shop)]).code(0);
     let wrong = shop.directory().join("wrong.key");
     std::fs::write(&wrong, Shop::new(1).key()).expect("another key");

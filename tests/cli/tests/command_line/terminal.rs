@@ -117,6 +117,19 @@ fn verifications_copies_and_rewrites_show_their_progress() {
 }
 
 #[test]
+fn a_comparison_of_two_backups_shows_its_progress() {
+    let shop = Shop::with_two_backups();
+    let [newer, older] = shop.ids().try_into().expect("two backups");
+    let mut session = on_a_terminal(&shop, &["diff", &older, &newer]);
+    expect(&mut session, "24 records compared");
+    let (code, rest) = ended(session);
+    assert_eq!(code, 3, "{rest}");
+    // The result in JSON is one value.
+    let diff = shop.json(&["diff", &older, &newer, "--json"]);
+    assert_eq!(diff.len(), 1, "{diff:?}");
+}
+
+#[test]
 fn a_comparison_does_not_claim_that_records_were_written() {
     let shop = Shop::with_two_backups();
     let (code, text) = ended(on_a_terminal(&shop, &["restore", "latest", "--dry-run"]));
@@ -193,6 +206,47 @@ fn ctrl_c_in_a_question_changes_nothing_and_shows_the_cursor_again() {
         expect(&mut session, SHOW_CURSOR);
         let (code, rest) = ended(session);
         assert_eq!(code, 130, "{rest}");
+    }
+    assert_eq!(shop.ids().len(), 2, "both backups exist");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_in_a_question_restores_the_mode_of_the_terminal() {
+    let shop = Shop::with_two_backups();
+    let file = |name: &str| shop.directory().join(name);
+    let mode = |name: &str| std::fs::read_to_string(file(name)).unwrap_or_default();
+    for signal in ["TERM", "HUP"] {
+        for arguments in ["delete latest", "restore latest --replace-existing"] {
+            let _ = std::fs::remove_file(file("pid"));
+            let script = format!(
+                "stty -g > before; sh -c 'echo $$ > pid; exec \"$0\" \"$@\"' {} {arguments}; code=$?; \
+                 stty -g > after; exit $code",
+                env!("CARGO_BIN_EXE_shop")
+            );
+            let prepared = shop.command(&[]);
+            let mut command = std::process::Command::new("sh");
+            command.args(["-c", &script]).current_dir(shop.directory());
+            command.envs(prepared.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let options = Options { timeout_ms: Some(TIMEOUT_MS), strip_ansi_escape_codes: false };
+            let mut session = spawn_with_options(command, options).expect("the shell starts");
+            expect(&mut session, "ontinue");
+            // The question changes the mode of the terminal when it begins to read.
+            let terminal = format!("/proc/{}/fd/0", mode("pid").trim());
+            let current = || std::process::Command::new("stty").args(["-g", "-F", &terminal]).output();
+            let started = std::time::Instant::now();
+            while current().is_ok_and(|output| output.stdout == mode("before").as_bytes()) {
+                assert!(started.elapsed().as_millis() < u128::from(TIMEOUT_MS), "the question is not asked");
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            let kill =
+                std::process::Command::new("kill").args([&format!("-{signal}"), mode("pid").trim()]).status();
+            assert!(kill.is_ok_and(|status| status.success()), "the process exists");
+            let (code, rest) = ended(session);
+            assert_eq!(code, 130, "{signal} {arguments}: {rest}");
+            assert!(rest.contains(SHOW_CURSOR), "{signal} {arguments}: {rest:?}");
+            assert_eq!(mode("after"), mode("before"), "{signal} {arguments}: the mode of the terminal");
+        }
     }
     assert_eq!(shop.ids().len(), 2, "both backups exist");
 }

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::{Output, OutputArgs};
 use crate::session::Session;
+use crate::used_profiles::UsedProfiles;
 
 /// The commands that need no entities of an application.
 #[derive(Clone, Debug, Subcommand)]
@@ -77,16 +78,6 @@ pub(crate) enum Choice {
     OfApplication,
     /// The command names its backups by their ids, or uses the backups of all applications.
     Any,
-}
-
-/// The storage profiles that a command uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum UsedProfiles {
-    All,
-    /// The default profile, and the profiles with these names.
-    DefaultAnd(Vec<String>),
-    /// The profiles with these names.
-    Named(Vec<String>),
 }
 
 impl ArchiveCommand {
@@ -201,19 +192,20 @@ impl ArchiveCommand {
         }
     }
 
+    /// Returns the storage profile that the command may create.
+    pub(crate) fn created_profile(&self) -> Option<&String> {
+        match self {
+            Self::Copy(arguments) => Some(&arguments.to),
+            _ => None,
+        }
+    }
+
     /// Returns the storage profiles that the command uses.
     pub(crate) fn profiles(&self) -> UsedProfiles {
-        let one = |profile: &Option<String>| match profile {
-            None => UsedProfiles::DefaultAnd(Vec::new()),
-            Some(profile) => UsedProfiles::Named(vec![profile.clone()]),
-        };
-        let several = |profiles: &[String]| match profiles {
-            [] => UsedProfiles::All,
-            profiles => UsedProfiles::Named(profiles.to_vec()),
-        };
+        let one = |profile: &Option<String>| UsedProfiles::one(profile.as_ref());
         match self {
-            Self::List(arguments) => several(&arguments.profiles),
-            Self::Recover(arguments) => several(&arguments.profiles),
+            Self::List(arguments) => UsedProfiles::several(&arguments.profiles),
+            Self::Recover(arguments) => UsedProfiles::several(&arguments.profiles),
             Self::Show(arguments) => one(&arguments.profile),
             Self::Ls(arguments) => one(&arguments.profile),
             Self::Verify(arguments) => one(&arguments.profile),

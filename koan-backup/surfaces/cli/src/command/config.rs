@@ -2,13 +2,16 @@
 
 use clap::{Args, Subcommand};
 use koan_backup_config::{ConfigurationSources, EffectiveValue, Problem};
+use koan_backup_core::provider::blocking;
 use koan_backup_core::{Error, ErrorKind};
 
 use crate::amounts::{count_of, length};
 use crate::configuration_file::{ConfigurationArgs, nothing_configured};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
+use crate::interrupt::Interrupt;
 use crate::output::{Output, OutputArgs};
+use crate::program::in_own_runtime;
 use crate::table::{Align, Table};
 
 /// The arguments of `config`.
@@ -76,7 +79,7 @@ impl ConfigArgs {
     ) -> Outcome<Exit> {
         match &self.command {
             ConfigCommand::Show(arguments) => arguments.run(sources()?.unwrap_or_default(), output),
-            ConfigCommand::Check(_) => check(&sources()?.ok_or_else(nothing_configured)?, output),
+            ConfigCommand::Check(_) => check(sources()?.ok_or_else(nothing_configured)?, output),
             ConfigCommand::Schema => {
                 output.bytes(koan_backup_config::schema().as_bytes());
                 Ok(Exit::Done)
@@ -116,8 +119,14 @@ fn origin(value: &EffectiveValue) -> String {
     }
 }
 
-fn check(sources: &ConfigurationSources, output: &Output) -> Outcome<Exit> {
-    let problems = sources.check();
+/// Finds the problems of a configuration until the command is interrupted.
+fn check(sources: ConfigurationSources, output: &Output) -> Outcome<Exit> {
+    let problems = in_own_runtime(async || {
+        let interrupt = Interrupt::begin(output)?;
+        let sources = sources.cancel_on(interrupt.token());
+        let problems = blocking("checks the configuration", move || sources.check()).await?;
+        if interrupt.token().is_cancelled() { Err(Failure::interrupted()) } else { Ok(problems) }
+    })?;
     if output.is_json() {
         output.json(&problems);
         return Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage });

@@ -7,6 +7,7 @@ use crate::amounts::count;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
+use crate::progress::Progress;
 use crate::reference::{Accepted, Wanted, called};
 use crate::session::Session;
 use crate::table::{Align, Table};
@@ -38,10 +39,14 @@ impl DiffArgs {
         let before = wanted(self.before.as_str()).find(session).await?;
         let after = wanted(self.after.as_str()).find(session).await?;
         let mut diff = session.koan.diff(before.id, after.id).cancel_on(session.cancel());
+        let progress = Progress::new(output);
+        diff = diff.on_event(progress.listener());
         if let Some(profile) = profile {
             diff = diff.before_in(profile).after_in(profile);
         }
-        let diff = diff.entities(&self.entities).await?;
+        let compared = diff.entities(&self.entities).await;
+        progress.finish();
+        let diff = compared?;
         if output.is_json() {
             output.json(&diff);
         } else {

@@ -13,7 +13,7 @@ use crate::amounts::count_of;
 use crate::arguments;
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::interrupt::Interrupt;
+use crate::flag_text::with_flags;
 use crate::output::{Output, OutputArgs};
 use crate::session::Session;
 
@@ -27,9 +27,9 @@ const HELP_INDENT: &str = "            ";
 /// The flags of `doctor`.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
-    /// Wait at most this long for each answer of a database or storage
+    /// Wait at most this long for each answer of a database, a storage or a command that prints a secret
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = arguments::duration)]
-    timeout: Duration,
+    pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -46,11 +46,12 @@ impl DoctorArgs {
         &self,
         sources: ConfigurationSources,
         builder: KoanBuilder,
+        cancel: CancellationToken,
         output: &Output,
     ) -> Outcome<Exit> {
-        let interrupt = Interrupt::begin(output)?;
         let builder = builder.without_background_tasks();
-        self.report(sources.diagnose(builder).await?, interrupt.token(), output).await
+        let sources = sources.command_timeout(self.timeout).cancel_on(cancel.clone());
+        self.report(sources.diagnose(builder).await?, cancel, output).await
     }
 
     /// Reports that the context cannot be built.
@@ -88,8 +89,8 @@ fn lines(diagnosis: &Diagnosis) -> Vec<String> {
             CheckState::Problem => "problem",
         };
         let label = check.label();
-        lines.push(format!("{state:STATE_WIDTH$}{label:subject_width$}{}", check.detail));
-        lines.extend(check.remedy.iter().map(|remedy| format!("{HELP_INDENT}help: {remedy}")));
+        lines.push(format!("{state:STATE_WIDTH$}{label:subject_width$}{}", with_flags(&check.detail)));
+        lines.extend(check.remedy.iter().map(|remedy| format!("{HELP_INDENT}help: {}", with_flags(remedy))));
     }
     let count = |checks: usize| u64::try_from(checks).unwrap_or(u64::MAX);
     let problems = match count(diagnosis.problems().count()) {

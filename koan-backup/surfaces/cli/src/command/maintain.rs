@@ -22,7 +22,7 @@ pub struct MaintainArgs {
     every: Option<Duration>,
     /// Only this storage profile (repeatable)
     #[arg(long = "profile", value_name = "PROFILE")]
-    profiles: Vec<String>,
+    pub(crate) profiles: Vec<String>,
     /// Do not verify a backup
     #[arg(long)]
     no_verify: bool,

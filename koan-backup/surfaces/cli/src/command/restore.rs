@@ -34,6 +34,11 @@ pub struct RestoreArgs {
 }
 
 impl RestoreArgs {
+    /// Returns the storage profile of the backup, if it is selected.
+    pub(crate) fn profile(&self) -> Option<&String> {
+        self.flags.profile.as_ref()
+    }
+
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let (output, flags) = (&session.output, &self.flags);
         session.refuse_fixed(flags.settings())?;

@@ -70,6 +70,13 @@ impl Bars {
             }
             Event::EntityStarted { entity, set, expected } => self.start(entity, set, *expected),
             Event::VerificationStarted { entity, set, records } => self.start(entity, set, Some(*records)),
+            Event::ComparisonStarted { entity, set, records } => {
+                self.remove(entity, set);
+                self.start(entity, set, Some(*records));
+            }
+            Event::BlockCompared { entity, set, records } => {
+                self.advance(entity, set, *records, Phase::Compared);
+            }
             Event::BatchRead { entity, set, records } => self.advance(entity, set, *records, Phase::Read),
             Event::BlockWritten { entity, set, records, bytes } => {
                 self.add_bytes(entity, set, *records, *bytes);

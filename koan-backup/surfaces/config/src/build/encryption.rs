@@ -4,6 +4,9 @@ use koan_backup_core::{Keys, KoanBuilder, Recipients};
 
 use super::Build;
 
+/// The key of the passphrase.
+const PASSPHRASE: &str = "encryption.passphrase";
+
 impl Build<'_> {
     /// Adds recipients and sources of keys to the builder.
     pub(super) fn encryption(&mut self, builder: KoanBuilder) -> KoanBuilder {
@@ -17,7 +20,7 @@ impl Build<'_> {
         let given = [
             ("encryption.recipients", settings.recipients.is_some()),
             ("encryption.recipients_file", settings.recipients_file.is_some()),
-            ("encryption.passphrase", settings.passphrase.is_some()),
+            (PASSPHRASE, settings.passphrase.is_some()),
         ];
         let given: Vec<_> = given.into_iter().filter(|(_, is_given)| *is_given).map(|(key, _)| key).collect();
         if let [first, second, ..] = given.as_slice() {
@@ -31,8 +34,8 @@ impl Build<'_> {
         if let Some(path) = &settings.recipients_file {
             return self.accept("encryption.recipients_file", Recipients::file(path));
         }
-        let passphrase = settings.passphrase.as_ref()?.read().and_then(Recipients::passphrase);
-        self.accept("encryption.passphrase", passphrase)
+        let passphrase = Recipients::passphrase(self.passphrase()?);
+        self.accept(PASSPHRASE, passphrase)
     }
 
     /// Returns the sources of keys.
@@ -42,9 +45,17 @@ impl Build<'_> {
             settings.keys.iter().flatten().filter_map(|reference| reference.keys()).collect();
         let passphrase = settings.key_passphrase.as_ref().and_then(|reference| reference.keys());
         keys.extend(passphrase.map(Keys::as_passphrase));
-        // A passphrase that cannot be read was reported for the recipients.
-        let passphrase = settings.passphrase.as_ref().and_then(|secret| secret.read().ok());
-        keys.extend(passphrase.map(|passphrase| Keys::text(passphrase).as_passphrase()));
+        keys.extend(self.passphrase().map(|passphrase| Keys::text(passphrase).as_passphrase()));
         keys
+    }
+
+    /// Returns the passphrase, if it is set. It is read once, so that its command is executed once and its error is
+    /// reported once.
+    fn passphrase(&mut self) -> Option<String> {
+        if self.passphrase.is_none() {
+            let secret = self.loaded.settings.encryption.passphrase.as_ref();
+            self.passphrase = Some(secret.and_then(|secret| self.read(PASSPHRASE, secret)));
+        }
+        self.passphrase.clone().flatten()
     }
 }

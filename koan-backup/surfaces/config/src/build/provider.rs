@@ -6,6 +6,8 @@ use super::Build;
 use super::provider_url::{ProviderKind, ProviderUrl};
 use crate::key_path;
 use crate::node::Node;
+#[cfg(feature = "postgres")]
+use crate::secret::CommandLimits;
 use crate::settings::ProviderSettings;
 
 impl Build<'_> {
@@ -21,7 +23,7 @@ impl Build<'_> {
         for (name, settings) in &self.loaded.settings.providers {
             let path = ["providers".to_owned(), name.clone()];
             let url_key = format!("{}.url", key_path::display(&path));
-            let Some(text) = self.accept(&url_key, settings.url.read()) else { continue };
+            let Some(text) = self.read(&url_key, &settings.url) else { continue };
             let url = match ProviderUrl::parse(&text) {
                 Ok(url) => url,
                 Err(problem) => {
@@ -32,7 +34,11 @@ impl Build<'_> {
             if self.has_other_keys(&path, url.kind.keys(), url.kind.name()) {
                 continue;
             }
-            let Some(settings) = self.with_url_options(&path, &url, settings) else { continue };
+            let Some(mut settings) = self.with_url_options(&path, &url, settings) else { continue };
+            let password_key = format!("{}.password", key_path::display(&path));
+            if self.resolve(&password_key, &mut settings.password).is_none() {
+                continue;
+            }
             builder = self.open(builder.without_provider(name), name, &url, &settings);
         }
         builder
@@ -192,11 +198,11 @@ pub(crate) fn sqlite(path: &str, settings: &ProviderSettings) -> koan_backup_sql
     options
 }
 
-/// Returns the address of a database, with the password of the settings.
+/// Returns the address of a database, with the password of the settings, which was read.
 #[cfg(feature = "postgres")]
 pub(crate) fn address(url: &str, settings: &ProviderSettings) -> koan_backup_core::Result<String> {
     match &settings.password {
-        Some(password) => Ok(with_password(url, &password.read()?)),
+        Some(password) => Ok(with_password(url, &password.read(&CommandLimits::default())?)),
         None => Ok(url.to_owned()),
     }
 }

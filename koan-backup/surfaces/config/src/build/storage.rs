@@ -8,6 +8,7 @@ use koan_backup_core::{ArchiveEncryption, Error, KoanBuilder, Storage};
 
 use super::Build;
 use crate::key_path;
+use crate::secret::{CommandLimits, SecretText};
 use crate::settings::StorageSettings;
 
 /// The name of the profile that is used if none is declared.
@@ -85,7 +86,7 @@ impl Build<'_> {
         for (name, settings) in &self.loaded.settings.storage {
             let path = ["storage".to_owned(), name.clone()];
             let url_key = format!("{}.url", key_path::display(&path));
-            let Some(url) = self.accept(&url_key, settings.url.read()) else { continue };
+            let Some(url) = self.read(&url_key, &settings.url) else { continue };
             let scheme = scheme(&url);
             if scheme.as_deref().is_some_and(|scheme| DATABASE_SCHEMES.contains(&scheme)) {
                 let message = format!("storage profile `{name}` is a database, which stores no archives");
@@ -115,6 +116,7 @@ impl Build<'_> {
             if self.has_other_keys(&path, &known, kind) {
                 continue;
             }
+            let Some(settings) = &self.with_secrets(&path, settings) else { continue };
             let storage = match scheme {
                 Some(_) if is_bucket => bucket_options(&url, settings).and_then(StorageOptions::open),
                 Some(_) => Storage::url(&url),
@@ -124,6 +126,20 @@ impl Build<'_> {
             opened.extend(self.accept(&url_key, storage).map(|storage| (name.clone(), storage)));
         }
         opened
+    }
+
+    /// Reads the secrets of a storage profile. Problems are collected.
+    fn with_secrets(&mut self, path: &[String], settings: &StorageSettings) -> Option<StorageSettings> {
+        let mut settings = settings.clone();
+        let (parent, known) = (key_path::display(path), self.problems.len());
+        self.resolve(&format!("{parent}.secret_access_key"), &mut settings.secret_access_key);
+        for (name, value) in settings.options.iter_mut().flatten() {
+            let key = [path, &["options".to_owned(), name.clone()]].concat();
+            if let Some(text) = self.read(&key_path::display(&key), value) {
+                *value = SecretText::Resolved(text);
+            }
+        }
+        (self.problems.len() == known).then_some(settings)
     }
 }
 
@@ -158,7 +174,7 @@ fn scheme(url: &str) -> Option<String> {
     is_scheme.then(|| scheme.to_ascii_lowercase())
 }
 
-/// Returns the options of a bucket.
+/// Returns the options of a bucket, whose secrets were read.
 pub(crate) fn bucket_options(url: &str, settings: &StorageSettings) -> Result<StorageOptions, Error> {
     let mut options = Storage::options(url);
     if let Some(region) = &settings.region {
@@ -174,10 +190,10 @@ pub(crate) fn bucket_options(url: &str, settings: &StorageSettings) -> Result<St
         options = options.option(id_option, id);
     }
     if let Some(secret) = &settings.secret_access_key {
-        options = options.option(secret_option, secret.read()?);
+        options = options.option(secret_option, secret.read(&CommandLimits::default())?);
     }
     for (name, value) in settings.options.iter().flatten() {
-        options = options.option(name, value.read()?);
+        options = options.option(name, value.read(&CommandLimits::default())?);
     }
     if settings.retries.is_some() || settings.retry_within.is_some() {
         let within = settings.retry_within.map_or(RETRY_WITHIN, |time| time.0);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::fixture::{Folder, builder};
 use crate::build;
 use crate::schema::Shape;
+use crate::secret::CommandLimits;
 
 /// What shows the effect of a key.
 enum Effect {
@@ -294,7 +295,7 @@ fn outcome(folder: &Folder, text: &str, effect: &Effect) -> String {
         }
         Provider(_) => {
             let Some(settings) = loaded.settings.providers.get("main") else { return String::new() };
-            let url = settings.url.read().expect("the URL is in the file");
+            let url = settings.url.read(&CommandLimits::default()).expect("the URL is in the file");
             let (scheme, path) = url.split_once(':').expect("a URL");
             match scheme {
                 "sqlite" => format!("{:?}", build::sqlite(path, settings)),
@@ -304,7 +305,7 @@ fn outcome(folder: &Folder, text: &str, effect: &Effect) -> String {
         }
         Bucket(_) => {
             let settings = loaded.settings.storage.get("s").expect("the profile is declared");
-            let url = settings.url.read().expect("the URL is in the file");
+            let url = settings.url.read(&CommandLimits::default()).expect("the URL is in the file");
             format!("{:?}", build::bucket_options(&url, settings).expect("the secrets are read"))
         }
         Test(_) => String::new(),

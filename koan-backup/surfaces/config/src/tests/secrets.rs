@@ -4,6 +4,7 @@ use age::secrecy::ExposeSecret as _;
 
 use super::fixture::{Card, Folder, builder};
 use crate::loaded::Loaded;
+use crate::secret::CommandLimits;
 use crate::{Configuration, ConfigurationSources, build};
 
 const SECRET: &str = "hunter2-is-long-enough";
@@ -124,7 +125,10 @@ fn a_password_is_added_to_an_address() {
                 password = { file = \"{folder}/password\" }\n";
     let loaded = Loaded::read(&folder.toml(text)).expect("the configuration is valid");
     let settings = &loaded.settings.providers["main"];
-    let address = build::address(&settings.url.read().expect("the URL is in the file"), settings);
+    let address = build::address(
+        &settings.url.read(&CommandLimits::default()).expect("the URL is in the file"),
+        settings,
+    );
     let address = address.expect("the password is read");
     assert_eq!(address, "postgres://ann@localhost/shop?sslmode=disable&password=%70%40%73%73%2F%77%3F%72%64");
     build::postgres(&address, settings).connect().expect("the driver accepts the address");
@@ -161,7 +165,11 @@ async fn a_passphrase_with_a_line_ending_decrypts_what_it_encrypted_in_each_form
     for (form, sources) in &forms {
         let loaded = Loaded::read(sources).unwrap_or_else(|problems| panic!("{form} is valid: {problems:?}"));
         let passphrase = loaded.settings.encryption.passphrase.expect("the passphrase is set");
-        assert_eq!(passphrase.read().expect("the passphrase is read"), "correct horse", "{form}");
+        assert_eq!(
+            passphrase.read(&CommandLimits::default()).expect("the passphrase is read"),
+            "correct horse",
+            "{form}"
+        );
     }
     let [.., (form, sources)] = forms;
     let configuration = sources.load().expect("the passphrase is valid");
