@@ -137,6 +137,12 @@ pub use koan_backup_generate as generate;
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
 pub use koan_backup_memory::Memory;
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use koan_backup_metrics as metrics;
+#[cfg(feature = "notify")]
+#[doc(inline)]
+pub use koan_backup_notify as notify;
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};
