@@ -103,6 +103,7 @@ impl KoanBuilder {
             identity,
             state: state.clone(),
             listener: self.listener,
+            observers: self.observers,
             operation_log: self.operation_log,
         };
         Ok(Examined {

@@ -179,6 +179,7 @@ pub(super) fn staging_environment(
         identity: environment.identity.clone(),
         state: environment.state.clone(),
         listener: environment.listener.clone(),
+        observers: environment.observers.clone(),
         operation_log,
     }
 }
