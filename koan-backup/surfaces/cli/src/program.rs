@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Args as _, Command, FromArgMatches as _};
-use koan_backup_config::ConfigurationSources;
+use koan_backup_config::Configuration;
 use koan_backup_core::{Error, ErrorKind, Koan, Result};
 
 use crate::command::{self, BackupCommand};
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+#[cfg(feature = "notify")]
+use crate::notifications::Notifications;
 use crate::output::{Output, OutputArgs};
 
 /// Runs the command in the arguments of the process. Providers and storage come from the configuration: the file
@@ -52,17 +54,43 @@ pub fn main() -> ExitCode {
         if let Some(exit) = command.run_doctor(sources.clone(), Koan::builder()).await {
             return exit;
         }
-        match Box::pin(open(sources)).await {
-            Ok(koan) => command.run_in(&koan, &application).await,
+        match sources.load() {
+            Ok(configuration) => Box::pin(run(command, &configuration, &application, &output)).await,
             Err(error) => failed(&error.into(), &output),
         }
     })
 }
 
-/// Builds the context of an application from its configuration.
-async fn open(sources: ConfigurationSources) -> Result<Koan> {
-    let builder = sources.load()?.apply(Koan::builder())?;
-    builder.without_background_tasks().build().await
+/// Runs a command with the context of a configuration.
+async fn run(
+    command: BackupCommand,
+    configuration: &Configuration,
+    application: &Command,
+    output: &Output,
+) -> ExitCode {
+    #[cfg(feature = "notify")]
+    let notifications = Notifications::start(&command, configuration, output);
+    let built = async {
+        let builder = configuration.apply(Koan::builder())?.without_background_tasks();
+        #[cfg(feature = "notify")]
+        let builder = notifications.observe(builder);
+        builder.build().await
+    };
+    let exit = match built.await {
+        Ok(koan) => {
+            #[cfg(feature = "notify")]
+            notifications.attach(&koan, output).await;
+            command.run_in(&koan, application).await
+        }
+        Err(error) => {
+            #[cfg(feature = "notify")]
+            notifications.failed(&error);
+            failed(&error.into(), output)
+        }
+    };
+    #[cfg(feature = "notify")]
+    notifications.finish(output).await;
+    exit
 }
 
 /// Runs the command in the arguments of the process, in a runtime of its own, with the context that `build`

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use koan_backup_core::catalog::SeriesName;
 use koan_backup_core::Event;
+use koan_backup_core::catalog::SeriesName;
 
 use crate::outcome::{OperationKind, Outcome};
 use crate::state::State;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use koan_backup_core::BackupId;
 
-use crate::outcome::{Outcome, OperationKind};
+use crate::outcome::{OperationKind, Outcome};
 use crate::series::{Runs, Series};
 
 /// The name under which the runs of further series are counted.

@@ -6,6 +6,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+#[cfg(feature = "config")]
+mod configured;
 mod delivery;
 mod email;
 mod health_check;

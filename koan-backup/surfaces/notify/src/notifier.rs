@@ -102,6 +102,11 @@ impl Notifier {
         self.send(notification);
     }
 
+    /// Returns whether there is a target.
+    pub fn has_targets(&self) -> bool {
+        !self.0.queues.is_empty()
+    }
+
     /// Returns what was delivered so far.
     pub fn report(&self) -> NotifyReport {
         NotifyReport { targets: self.0.queues.iter().map(Queue::report).collect() }
