@@ -51,8 +51,6 @@ pub(crate) struct Environment {
     /// The state directory of this machine.
     pub(crate) state: MachineState,
     pub(crate) listener: Listener,
-    /// The listeners that receive the events of all operations.
-    pub(crate) observers: Vec<Listener>,
     pub(crate) operation_log: OperationLog,
 }
 
@@ -147,8 +145,7 @@ impl Environment {
 
     /// Returns the listener of an operation, or the listener of the context if the operation has none.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
-        let chosen = if listener.is_listening() { listener } else { &self.listener };
-        self.observers.iter().fold(chosen.clone(), Listener::and)
+        if listener.is_listening() { listener.clone() } else { self.listener.clone() }
     }
 
     /// Returns the listener of a backup or restore, which emits events and progress, and logs within `span`.

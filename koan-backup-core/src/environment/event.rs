@@ -194,15 +194,6 @@ impl Listener {
         Self(Some(Arc::new(listen)))
     }
 
-    /// Returns a listener that also calls `other`.
-    pub(crate) fn and(self, other: &Self) -> Self {
-        let (one, other) = (self, other.clone());
-        Self::new(move |event| {
-            one.emit(|| event.clone());
-            other.emit(|| event.clone());
-        })
-    }
-
     /// Returns whether there is a callback.
     pub(crate) fn is_listening(&self) -> bool {
         self.0.is_some()

@@ -71,7 +71,6 @@ pub struct KoanBuilder {
     clock: Arc<dyn Clock>,
     lease_time: Duration,
     listener: Listener,
-    observers: Vec<Listener>,
     operation_log: OperationLog,
     catalog_cache: Option<PathBuf>,
     state_directory: Option<PathBuf>,
@@ -112,7 +111,6 @@ impl KoanBuilder {
             clock: Arc::new(SystemClock),
             lease_time: lease::DEFAULT_LEASE_TIME,
             listener: Listener::default(),
-            observers: Vec::new(),
             operation_log: OperationLog::Emitted,
             catalog_cache: None,
             state_directory: None,
@@ -271,12 +269,6 @@ impl KoanBuilder {
         self
     }
 
-    /// Adds a listener that receives the events of all operations, also of those that set their own.
-    pub fn observe(mut self, listener: Listener) -> Self {
-        self.observers.push(listener);
-        self
-    }
-
     /// Disables the log of backups and restores. Otherwise their start, progress, preparation, completion and
     /// failure are logged through `tracing` with the target `koan::backup`, inside spans of the operation and
     /// the entity.
@@ -352,7 +344,6 @@ impl KoanBuilder {
             identity,
             state,
             listener: self.listener,
-            observers: self.observers,
             operation_log: self.operation_log,
         });
         let defaults = Arc::new(self.defaults);

@@ -103,7 +103,6 @@ impl KoanBuilder {
             identity,
             state: state.clone(),
             listener: self.listener,
-            observers: self.observers,
             operation_log: self.operation_log,
         };
         Ok(Examined {

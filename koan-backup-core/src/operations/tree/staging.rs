@@ -179,7 +179,6 @@ pub(super) fn staging_environment(
         identity: environment.identity.clone(),
         state: environment.state.clone(),
         listener: environment.listener.clone(),
-        observers: environment.observers.clone(),
         operation_log,
     }
 }
