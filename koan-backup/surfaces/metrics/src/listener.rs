@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use koan_backup_core::Event;
-use koan_backup_core::catalog::SeriesName;
+use koan_backup_core::report::VerificationOutcome;
 
 use crate::outcome::{OperationKind, Outcome};
 use crate::state::State;
@@ -13,18 +13,27 @@ impl State {
     /// Changes the metrics according to an event.
     pub(crate) fn observe(&mut self, event: &Event) {
         match event {
-            Event::BackupStarted { id, name, .. } => {
-                self.started(OperationKind::Backup, *id, SeriesName::of(name).to_string());
+            Event::BackupStarted { id, .. } => self.started(OperationKind::Backup, *id),
+            Event::BackupFinished { id, series, status, manifest, duration, .. } => {
+                if let Some(id) = id {
+                    self.ended(OperationKind::Backup, *id);
+                }
+                self.run_ended(series.as_str(), Outcome::of(*status), *duration);
+                if let (Some(manifest), Some(series)) = (manifest, self.series(series.as_str())) {
+                    series.read(manifest);
+                }
             }
-            Event::BackupFinished { id, status } => {
-                let Some(running) = self.ended(OperationKind::Backup, *id) else { return };
-                self.run_ended(&running.series, Outcome::of(*status), running.since.elapsed());
-            }
-            Event::RestoreStarted { id, .. } => {
-                self.started(OperationKind::Restore, *id, String::new());
-            }
-            Event::RestoreFinished { id, .. } => {
-                self.ended(OperationKind::Restore, *id);
+            Event::RestoreStarted { id, .. } => self.started(OperationKind::Restore, *id),
+            Event::RestoreFinished { id: Some(id), .. } => self.ended(OperationKind::Restore, *id),
+            Event::VerificationFinished {
+                series,
+                is_complete: true,
+                outcome: VerificationOutcome::Valid,
+                ..
+            } => {
+                if let Some(series) = self.series(series.as_str()) {
+                    series.verified(Timestamp::now());
+                }
             }
             _ => {}
         }

@@ -106,7 +106,7 @@ impl State {
         entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().completed_at, entry.id())));
         for entry in entries {
             let Some(series) = self.series(entry.manifest().series_name().as_str()) else { continue };
-            series.read(entry);
+            series.read(entry.manifest());
             let key = (entry.profile().to_owned(), entry.id());
             if let Some(at) = verifications.and_then(|all| all.get(&key)) {
                 series.verified(*at);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use koan_backup_core::catalog::CatalogEntry;
+use koan_backup_core::archive::Manifest;
 
 use crate::outcome::Outcome;
 
@@ -40,10 +40,9 @@ impl Series {
         self.last_verified = self.last_verified.max(Some(at));
     }
 
-    /// Records a backup of the catalog. A backup that is older than a recorded one changes nothing, because the profile
+    /// Records a backup of the catalog or of an event. A backup that is older than a recorded one changes nothing, because the profile
     /// that contains the newer one may be unavailable.
-    pub(crate) fn read(&mut self, entry: &CatalogEntry) {
-        let manifest = entry.manifest();
+    pub(crate) fn read(&mut self, manifest: &Manifest) {
         let at = Some(manifest.completed_at);
         if at > self.last_ended {
             self.last_ended = at;
@@ -55,7 +54,7 @@ impl Series {
         self.last_success = self.last_success.max(at);
         if at >= self.contents_of {
             self.contents_of = at;
-            self.archive_bytes = entry.size_bytes();
+            self.archive_bytes = manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes);
             self.records.clear();
             for entity in &manifest.entities {
                 let records = self.records.entry(entity.entity.clone()).or_default();

@@ -1,7 +1,6 @@
 //! The values of the metrics.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use koan_backup_core::BackupId;
 
@@ -18,19 +17,12 @@ pub(crate) struct State {
     max_series: usize,
     /// The runs of series without metrics of their own.
     pub(crate) other: Option<Runs>,
-    /// The running operations, each with the time of its start.
-    running: BTreeMap<(OperationKind, BackupId), Running>,
+    /// The running operations by kind and backup. Two restores of one backup may run at the same time.
+    running: BTreeMap<(OperationKind, BackupId), u64>,
     /// The number of gaps in the coverage; `None` until a context is attached.
     pub(crate) uncovered: Option<u64>,
     /// The storage profiles, and whether they are available.
     pub(crate) profiles: BTreeMap<String, bool>,
-}
-
-/// A running operation.
-#[derive(Clone, Debug)]
-pub(crate) struct Running {
-    pub(crate) series: String,
-    pub(crate) since: Instant,
 }
 
 impl State {
@@ -66,18 +58,22 @@ impl State {
         self.other.get_or_insert_default().count(outcome);
     }
 
-    pub(crate) fn started(&mut self, kind: OperationKind, id: BackupId, series: String) {
-        self.running.insert((kind, id), Running { series, since: Instant::now() });
+    pub(crate) fn started(&mut self, kind: OperationKind, id: BackupId) {
+        let count = self.running.entry((kind, id)).or_default();
+        *count = count.saturating_add(1);
     }
 
-    /// Removes a running operation. Returns `None` if its start is unknown.
-    pub(crate) fn ended(&mut self, kind: OperationKind, id: BackupId) -> Option<Running> {
-        self.running.remove(&(kind, id))
+    /// Removes a running operation, if its start is known.
+    pub(crate) fn ended(&mut self, kind: OperationKind, id: BackupId) {
+        if let Some(count) = self.running.get_mut(&(kind, id)) {
+            *count = count.saturating_sub(1);
+        }
+        self.running.retain(|_, count| *count > 0);
     }
 
     /// Returns the number of running operations of a kind.
     pub(crate) fn in_progress(&self, kind: OperationKind) -> u64 {
-        let running = self.running.keys().filter(|(known, _)| *known == kind);
-        running.fold(0, |count, _| count + 1)
+        let running = self.running.iter().filter(|((known, _), _)| *known == kind);
+        running.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }

@@ -1,7 +1,6 @@
 //! How the last backup of each series ended, and which backups are running.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
 
 use koan_backup_core::catalog::CatalogEntry;
 use koan_backup_core::{ApplicationIdentity, BackupId};
@@ -15,21 +14,7 @@ pub(crate) struct History {
     failed: BTreeSet<String>,
     /// The series of which a backup ended in this process. The catalog says nothing newer about them.
     observed: BTreeSet<String>,
-    running: BTreeMap<BackupId, Running>,
-}
-
-/// A running backup.
-#[derive(Clone, Debug)]
-pub(crate) struct Running {
-    pub(crate) series: String,
-    pub(crate) name: String,
-    since: Instant,
-}
-
-impl Running {
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.since.elapsed()
-    }
+    running: BTreeSet<BackupId>,
 }
 
 /// Whether a completed backup follows a failed one.
@@ -55,13 +40,16 @@ impl History {
         }
     }
 
-    pub(crate) fn started(&mut self, id: BackupId, series: String, name: String) {
-        self.running.insert(id, Running { series, name, since: Instant::now() });
+    pub(crate) fn started(&mut self, id: BackupId) {
+        self.running.insert(id);
     }
 
-    /// Removes a running backup. Returns `None` if its start is unknown.
-    pub(crate) fn ended(&mut self, id: BackupId) -> Option<Running> {
-        self.running.remove(&id)
+    pub(crate) fn ended(&mut self, id: BackupId) {
+        self.running.remove(&id);
+    }
+
+    pub(crate) fn is_running(&self, id: BackupId) -> bool {
+        self.running.contains(&id)
     }
 
     /// Records that a backup failed.

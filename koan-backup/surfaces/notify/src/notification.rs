@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use koan_backup_core::archive::Manifest;
 use koan_backup_core::{BackupId, Error, ErrorKind};
 use serde::Serialize;
 use uuid::Uuid;
@@ -21,7 +22,7 @@ pub enum NotificationKind {
     Start,
     /// A backup was completed without warnings.
     Success,
-    /// A backup was completed with warnings.
+    /// A backup was completed with warnings, or a verification could not be completed.
     Warning,
     /// A backup failed, or a verification found a fault.
     Failure,
@@ -104,6 +105,12 @@ pub(crate) struct Notification {
     pub(crate) error: Option<String>,
     pub(crate) at: Timestamp,
     pub(crate) duration_ms: Option<u64>,
+    /// The number of records in the backup.
+    records: Option<u64>,
+    /// The size of the archive.
+    archive_bytes: Option<u64>,
+    /// The number of warnings of the backup.
+    warnings: usize,
     /// Under which kinds a target can receive the notification, the most important first.
     #[serde(skip)]
     pub(crate) kinds: Vec<NotificationKind>,
@@ -126,14 +133,23 @@ impl Notification {
             error: None,
             at: Timestamp::now(),
             duration_ms: None,
+            records: None,
+            archive_bytes: None,
+            warnings: 0,
             kinds,
         }
     }
 
-    /// Sets the duration.
-    pub(crate) fn lasted(mut self, duration: Option<Duration>) -> Self {
-        self.duration_ms = duration.and_then(|duration| u64::try_from(duration.as_millis()).ok());
-        self
+    pub(crate) fn set_duration(&mut self, duration: Duration) {
+        self.duration_ms = u64::try_from(duration.as_millis()).ok();
+    }
+
+    /// Sets the amounts of a backup. The texts of its warnings are not set, because they may be encrypted in the archive.
+    pub(crate) fn set_content(&mut self, manifest: &Manifest) {
+        let records = manifest.entities.iter().map(|entity| entity.item_count);
+        self.records = Some(records.fold(0, u64::saturating_add));
+        self.archive_bytes = manifest.archive.as_ref().map(|archive| archive.size_bytes);
+        self.warnings = manifest.warnings.len();
     }
 
     /// Returns the notification under the most important kind that a target selects, or `None` if it selects none.
@@ -151,6 +167,10 @@ impl Notification {
     pub(crate) fn headline(&self) -> String {
         let what = format!("{} `{}`", self.operation.as_str(), self.name);
         let outcome = match self.kind {
+            NotificationKind::Failure if self.operation == NotifiedOperation::Verification => "found a fault",
+            NotificationKind::Warning if self.operation == NotifiedOperation::Verification => {
+                "was not completed"
+            }
             NotificationKind::Start => "started",
             NotificationKind::Success => "completed",
             NotificationKind::Warning if self.is_recovery => "completed with warnings after a failure",
@@ -175,6 +195,10 @@ impl Notification {
         add("Time", Some(self.at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()));
         let duration = self.duration_ms.map(Duration::from_millis);
         add("Duration", duration.map(|duration| format!("{:.1} s", duration.as_secs_f64())));
+        add("Records", self.records.map(|records| records.to_string()));
+        add("Archive", self.archive_bytes.map(|bytes| format!("{bytes} bytes")));
+        let warnings = (self.warnings > 0).then(|| format!("{}; `show` prints them", self.warnings));
+        add("Warnings", warnings);
         add("Error", self.error.clone());
         lines.push(String::new());
         lines.join("\n")
