@@ -54,7 +54,10 @@ impl Series {
         self.last_success = self.last_success.max(at);
         if at >= self.contents_of {
             self.contents_of = at;
-            self.archive_bytes = manifest.archive.as_ref().map_or(0, |archive| archive.size_bytes);
+            // A backup in a directory tree has no archive.
+            if let Some(archive) = &manifest.archive {
+                self.archive_bytes = archive.size_bytes;
+            }
             self.records.clear();
             for entity in &manifest.entities {
                 let records = self.records.entry(entity.entity.clone()).or_default();

@@ -8,6 +8,7 @@ mod guide;
 mod help;
 mod json;
 mod names;
+mod notifications;
 mod pipes;
 mod program;
 mod shop;
