@@ -32,7 +32,8 @@ struct State {
 }
 
 impl MailServer {
-    /// Starts a server that answers the first messages with these lines, such as `550 no such user`, and accepts the others.
+    /// Starts a server that answers the first messages with these lines, such as `550 no such user`, and accepts the
+    /// others.
     ///
     /// # Panics
     /// No port is free.

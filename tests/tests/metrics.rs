@@ -228,7 +228,8 @@ async fn a_second_scrape_within_the_interval_does_not_read_the_storage() {
     assert_eq!(store.call_count(Operation::List, ""), calls, "no list was requested");
 }
 
-/// Each name that the example rules contain, and each row of the table of the guide, is a metric, and each metric has a row.
+/// Each name that the example rules contain, and each row of the table of the guide, is a metric, and each metric has
+/// a row.
 #[tokio::test]
 async fn the_guide_and_its_alert_rules_name_exactly_the_metrics_that_exist() {
     let (directory, metrics) = (shop(), Metrics::new());

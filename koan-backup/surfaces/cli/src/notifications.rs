@@ -15,8 +15,8 @@ pub(crate) struct Notifications {
 }
 
 impl Notifications {
-    /// Starts the notifier of a command, if something is configured. A target that is not valid is a warning, because it
-    /// must not prevent a backup.
+    /// Starts the notifier of a command, if something is configured. A target that is not valid is a warning, because
+    /// it must not prevent a backup.
     pub(crate) fn start(command: &BackupCommand, configuration: &Configuration, output: &Output) -> Self {
         let backup = match command {
             BackupCommand::Backup(backup) => Some(backup.name(configuration.default_backup_name())),

@@ -23,8 +23,8 @@ const DEFAULT_NAME: &str = "default";
 /// The metrics of a context. It is cheap to clone, and its clones have the same values.
 ///
 /// [`listener`](Self::listener) counts what happens in this process, and [`refresh`](Self::refresh) reads the storage
-/// profiles and the catalog, which contain the backups of other processes as well. A metric whose value is not known is
-/// 0, so that an alert on the age of the last success also notices that there never was one.
+/// profiles and the catalog, which contain the backups of other processes as well. A metric whose value is not known
+/// is 0, so that an alert on the age of the last success also notices that there never was one.
 ///
 /// It is a [`Collector`], so an application with its own registry calls `registry.register_collector` with a box of a
 /// clone, and does not need [`encode`](Self::encode).
@@ -66,8 +66,8 @@ impl Metrics {
         Listener::new(move |event| metrics.state().observe(event))
     }
 
-    /// Adds the series that the context expects, its gaps in the coverage, and its storage profiles, and then reads as
-    /// [`refresh`](Self::refresh) does. It is called once, after the context was built.
+    /// Adds the series that the context expects, its gaps in the coverage, and its storage profiles, and then reads
+    /// as [`refresh`](Self::refresh) does. It is called once, after the context was built.
     ///
     /// The expected series are those of [`Koan::expectations`], and that of the configured name of backups.
     pub async fn attach(&self, koan: &Koan) {
@@ -84,9 +84,9 @@ impl Metrics {
         self.refresh(koan).await;
     }
 
-    /// Reads each storage profile and its catalog, at most for
-    /// [`storage_timeout`](MetricsOptions::storage_timeout) each, so that a scrape never waits longer. It does nothing
-    /// if the last reading is younger than [`catalog_interval`](MetricsOptions::catalog_interval).
+    /// Reads each storage profile and its catalog, at most for [`storage_timeout`](MetricsOptions::storage_timeout)
+    /// each, so that a scrape never waits longer. It does nothing if the last reading is younger than
+    /// [`catalog_interval`](MetricsOptions::catalog_interval).
     ///
     /// A problem is no error: a profile that cannot be read is not up, and the last known values remain.
     ///

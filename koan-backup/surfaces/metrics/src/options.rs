@@ -28,16 +28,16 @@ const MAX_SERIES: usize = 100;
 pub struct MetricsOptions {
     /// Series that have metrics from the start, in addition to those of the expectations and of the catalog.
     pub series: BTreeSet<String>,
-    /// How long to wait for each storage profile in one reading. A profile that does not answer is not up. The default
-    /// is 5 seconds.
+    /// How long to wait for each storage profile in one reading. A profile that does not answer is not up. The
+    /// default is 5 seconds.
     pub storage_timeout: Duration,
     /// The minimum time between two readings of the catalog. The default is 15 seconds.
     pub catalog_interval: Duration,
-    /// The minimum time between two readings of the verification records, which are one file for each verified backup.
-    /// The default is 15 minutes.
+    /// The minimum time between two readings of the verification records, which are one file for each verified
+    /// backup. The default is 15 minutes.
     pub verifications_interval: Duration,
-    /// The maximum number of series with metrics. The runs of others are counted under the name `other`. The default is
-    /// 100.
+    /// The maximum number of series with metrics. The runs of others are counted under the name `other`. The default
+    /// is 100.
     pub max_series: usize,
 }
 

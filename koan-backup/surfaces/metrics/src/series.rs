@@ -40,8 +40,8 @@ impl Series {
         self.last_verified = self.last_verified.max(Some(at));
     }
 
-    /// Records a backup of the catalog or of an event. A backup that is older than a recorded one changes nothing, because the profile
-    /// that contains the newer one may be unavailable.
+    /// Records a backup of the catalog or of an event. A backup that is older than a recorded one changes nothing,
+    /// because the profile that contains the newer one may be unavailable.
     pub(crate) fn read(&mut self, manifest: &Manifest) {
         let at = Some(manifest.completed_at);
         if at > self.last_ended {

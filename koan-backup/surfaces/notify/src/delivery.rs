@@ -36,8 +36,8 @@ impl DeliveryProblem {
     }
 }
 
-/// Returns the client of all HTTP targets. It follows no redirect: the address that was configured receives a notification,
-/// and no other.
+/// Returns the client of all HTTP targets. It follows no redirect: the address that was configured receives a
+/// notification, and no other.
 pub(crate) fn http_client() -> koan_backup_core::Result<Client> {
     let client = Client::builder()
         .redirect(Policy::none())

@@ -15,8 +15,8 @@ use crate::notification::{Notification, NotificationKind};
 /// E-mail through a mail server.
 ///
 /// The address of the server is `smtps://user@mail.example.com` (TLS, port 465), or
-/// `smtp://user@mail.example.com?tls=required` (STARTTLS, port 587). `smtp://localhost` has no encryption; a user and a
-/// password are sent without encryption only to this machine.
+/// `smtp://user@mail.example.com?tls=required` (STARTTLS, port 587). `smtp://localhost` has no encryption; a user and
+/// a password are sent without encryption only to this machine.
 #[derive(Clone)]
 pub struct Email {
     host: String,
@@ -32,8 +32,8 @@ impl Email {
     /// `password` is that of the user in the address of the server. It replaces a password in the address.
     ///
     /// # Errors
-    /// The address of the server is not valid, or the user and the password would be sent without encryption. The sender
-    /// or a receiver is not an address, or there is no receiver. The error contains no address of a server.
+    /// The address of the server is not valid, or the user and the password would be sent without encryption. The
+    /// sender or a receiver is not an address, or there is no receiver. The error contains no address of a server.
     pub fn new<'a>(
         server: &str,
         password: Option<&str>,

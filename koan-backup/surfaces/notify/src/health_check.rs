@@ -7,8 +7,8 @@ use crate::address::HttpAddress;
 use crate::delivery::{DeliveryProblem, send};
 use crate::notification::{Notification, NotificationKind};
 
-/// A check of [healthchecks.io](https://healthchecks.io) or of a service with the same addresses, which reports when a
-/// backup fails or does not run at all.
+/// A check of [healthchecks.io](https://healthchecks.io) or of a service with the same addresses, which reports when
+/// a backup fails or does not run at all.
 ///
 /// A start pings `{address}/start`, a failure `{address}/fail` with the error as its body, and everything else
 /// `{address}`, each with the id of the backup as `?rid=`, so that the service measures the duration.
@@ -19,7 +19,8 @@ pub struct HealthCheck {
 }
 
 impl HealthCheck {
-    /// Creates a check that is pinged at the start, after success and after failure. Warnings and recoveries are successes.
+    /// Creates a check that is pinged at the start, after success and after failure. Warnings and recoveries are
+    /// successes.
     ///
     /// # Errors
     /// The address is not a URL of the web. The error does not contain it.

@@ -1,8 +1,8 @@
 //! Notifications about backups: signed webhooks, pings of a monitoring service, and e-mail.
 //!
 //! A [`Notifier`] listens to the events of a context and delivers to its targets: [`Webhook`], [`HealthCheck`] and
-//! [`Email`]. Each target selects which kinds of notifications it receives. The guide `guides::notifications` of the crate
-//! `koan-backup` describes them.
+//! [`Email`]. Each target selects which kinds of notifications it receives. The guide `guides::notifications` of the
+//! crate `koan-backup` describes them.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;

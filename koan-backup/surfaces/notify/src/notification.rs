@@ -144,7 +144,8 @@ impl Notification {
         self.duration_ms = u64::try_from(duration.as_millis()).ok();
     }
 
-    /// Sets the amounts of a backup. The texts of its warnings are not set, because they may be encrypted in the archive.
+    /// Sets the amounts of a backup. The texts of its warnings are not set, because they may be encrypted in the
+    /// archive.
     pub(crate) fn set_content(&mut self, manifest: &Manifest) {
         let records = manifest.entities.iter().map(|entity| entity.item_count);
         self.records = Some(records.fold(0, u64::saturating_add));

@@ -24,9 +24,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends notifications about the backups of a context. It is cheap to clone.
 ///
-/// The listener adds a notification to the queue of each target and never waits, and a task for each target delivers. A
-/// notification that cannot be delivered is a warning in the log and in the [report](Self::report); it never fails a
-/// backup.
+/// The listener adds a notification to the queue of each target and never waits, and a task for each target delivers.
+/// A notification that cannot be delivered is a warning in the log and in the [report](Self::report); it never fails
+/// a backup.
 ///
 /// ```
 /// use koan_backup::notify::{HealthCheck, Notifier, Webhook};
@@ -78,8 +78,8 @@ impl Notifier {
         Listener::new(move |event| notifier.observe(event))
     }
 
-    /// Reads from the catalog of the context how the last backup of each series ended, so that a success after a failure of
-    /// another process is a recovery. Later notifications contain the application of the context.
+    /// Reads from the catalog of the context how the last backup of each series ended, so that a success after a
+    /// failure of another process is a recovery. Later notifications contain the application of the context.
     ///
     /// # Errors
     /// The catalog cannot be read. The notifier works nevertheless, and notices the failures of this process only.
@@ -172,15 +172,15 @@ impl NotifierBuilder {
         self
     }
 
-    /// Sets how often a delivery is repeated if the target does not answer, or answers that it is busy or has an error. The
-    /// default is 3.
+    /// Sets how often a delivery is repeated if the target does not answer, or answers that it is busy or has an
+    /// error. The default is 3.
     pub fn retries(mut self, count: u32) -> Self {
         self.retries.count = count;
         self
     }
 
-    /// Sets the time before the first repetition, which is four times as long before each further one. The default is 1
-    /// second.
+    /// Sets the time before the first repetition, which is four times as long before each further one. The default is
+    /// 1 second.
     pub fn retry_delay(mut self, delay: Duration) -> Self {
         self.retries.delay = delay;
         self
@@ -195,7 +195,8 @@ impl NotifierBuilder {
     /// Starts a task for each target on the current runtime.
     ///
     /// # Errors
-    /// There is no Tokio runtime, two targets have the same name, or the system has no TLS certificates that can be used.
+    /// There is no Tokio runtime, two targets have the same name, or the system has no TLS certificates that can be
+    /// used.
     pub fn start(self) -> Result<Notifier> {
         if Handle::try_current().is_err() {
             let text = "a notifier needs a Tokio runtime";

@@ -52,8 +52,8 @@ impl Notifier {
         }
     }
 
-    /// Records the end of a backup, and returns under which kinds a target can receive it, the most important first. A
-    /// cancelled backup is not notified.
+    /// Records the end of a backup, and returns under which kinds a target can receive it, the most important first.
+    /// A cancelled backup is not notified.
     fn kinds(&self, status: BackupStatus, series: &str) -> Option<Vec<NotificationKind>> {
         use NotificationKind::{Failure, Recovery, Success, Warning};
         let mut history = self.history();

@@ -71,8 +71,8 @@ impl Queue {
         Self { sender, target, state, task }
     }
 
-    /// Adds a notification if the target selects it. It does not wait: if the queue is full or closed, the notification is
-    /// not sent.
+    /// Adds a notification if the target selects it. It does not wait: if the queue is full or closed, the
+    /// notification is not sent.
     pub(crate) fn add(&self, notification: &Notification) {
         let Some(notification) = notification.selected_by(self.target.kinds()) else { return };
         // The lock is held, so that the task cannot count the delivery first.

@@ -44,8 +44,8 @@ impl SigningKey {
         Ok(Self(key))
     }
 
-    /// Returns the signature: `v1,` and the HMAC-SHA256 of `{id}.{timestamp}.{body}` in base64, as in the specification
-    /// of [Standard Webhooks](https://www.standardwebhooks.com).
+    /// Returns the signature: `v1,` and the HMAC-SHA256 of `{id}.{timestamp}.{body}` in base64, as in the
+    /// specification of [Standard Webhooks](https://www.standardwebhooks.com).
     pub(crate) fn sign(&self, id: &str, timestamp: &str, body: &[u8]) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC accepts keys of every length");
         for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {

@@ -12,10 +12,10 @@ use crate::signature::SigningKey;
 
 /// A webhook: an HTTP request with the notification as JSON, which is signed.
 ///
-/// The headers are those of [Standard Webhooks](https://www.standardwebhooks.com), for which there are libraries in many
-/// languages: `webhook-id`, which is the same in every attempt, `webhook-timestamp` in seconds since 1970, and
-/// `webhook-signature`, which is `v1,` and the HMAC-SHA256 of `{id}.{timestamp}.{body}` in base64. Without a library, a
-/// receiver verifies a request in a few lines, here in Python with the raw body as `bytes`:
+/// The headers are those of [Standard Webhooks](https://www.standardwebhooks.com), for which there are libraries in
+/// many languages: `webhook-id`, which is the same in every attempt, `webhook-timestamp` in seconds since 1970, and
+/// `webhook-signature`, which is `v1,` and the HMAC-SHA256 of `{id}.{timestamp}.{body}` in base64. Without a library,
+/// a receiver verifies a request in a few lines, here in Python with the raw body as `bytes`:
 ///
 /// ```python
 /// id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]

@@ -17,8 +17,8 @@ impl Build<'_> {
         targets.filter_map(|(name, settings)| self.notification(name, settings)).collect()
     }
 
-    /// Checks that this program can send what is configured. The secrets are not read, because a notification that cannot
-    /// be sent never prevents a backup.
+    /// Checks that this program can send what is configured. The secrets are not read, because a notification that
+    /// cannot be sent never prevents a backup.
     pub(super) fn check_notifications(&mut self) {
         let settings = &self.loaded.settings.notifications;
         for (name, settings) in settings {

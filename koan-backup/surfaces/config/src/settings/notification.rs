@@ -11,16 +11,16 @@ use crate::secret::{SecretText, private_address_schema, secret_schema};
 pub(crate) struct NotificationSettings {
     /// The kind of the target.
     pub(crate) kind: TargetSetting,
-    /// The address: `https://…` of a webhook or check, `smtps://user@host` or `smtp://user@host?tls=required` of a mail
-    /// server. Only its host is displayed.
+    /// The address: `https://…` of a webhook or check, `smtps://user@host` or `smtp://user@host?tls=required` of a
+    /// mail server. Only its host is displayed.
     #[schemars(schema_with = "private_address_schema")]
     pub(crate) url: SecretText,
     /// Webhook: the secret that signs the notifications, of at least 16 bytes. E-mail: the password of the user.
     #[serde(default)]
     #[schemars(schema_with = "secret_schema")]
     pub(crate) secret: Option<SecretText>,
-    /// What the target receives. The default is `failure`, `warning` and `recovery`, and for a check `start`, `success` and
-    /// `failure`.
+    /// What the target receives. The default is `failure`, `warning` and `recovery`, and for a check `start`,
+    /// `success` and `failure`.
     pub(crate) events: Option<Vec<EventSetting>>,
     /// E-mail: the address of the sender.
     pub(crate) from: Option<String>,
