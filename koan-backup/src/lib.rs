@@ -44,6 +44,7 @@
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | `generate` (with the feature) | entities of an existing database |
+//! | `metrics`, `notify` (with these features) | metrics for Prometheus; webhooks, pings and e-mail about backups |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
 //! | [`guides`] | [best practices](guides::best_practices), [configuration](guides::configuration), [directory layout](guides::directory_layout), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
@@ -91,6 +92,12 @@ pub mod guides {
     #[cfg(feature = "generate")]
     #[doc = include_str!("../docs/generate.md")]
     pub mod generate {}
+    #[cfg(feature = "metrics")]
+    #[doc = include_str!("../docs/metrics.md")]
+    pub mod metrics {}
+    #[cfg(feature = "notify")]
+    #[doc = include_str!("../docs/notifications.md")]
+    pub mod notifications {}
     #[doc = include_str!("../docs/restoring.md")]
     pub mod restoring {}
     #[doc = include_str!("../docs/retention.md")]
@@ -137,6 +144,12 @@ pub use koan_backup_generate as generate;
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
 pub use koan_backup_memory::Memory;
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use koan_backup_metrics as metrics;
+#[cfg(feature = "notify")]
+#[doc(inline)]
+pub use koan_backup_notify as notify;
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};

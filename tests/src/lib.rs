@@ -7,12 +7,14 @@ pub mod disk_shim;
 pub mod faulty_store;
 pub mod hand_clock;
 pub mod log;
+pub mod mail_server;
 pub mod not_run;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]
 pub mod proxy;
 pub mod random_seed;
+pub mod receiver;
 pub mod reported_restore;
 pub mod scripted;
 pub mod small_disk;

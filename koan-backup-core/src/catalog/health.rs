@@ -103,6 +103,12 @@ impl Expectations {
         self.max_loss_percent = percent.min(100);
         self
     }
+
+    /// Returns the names and series of which backups or verifications are expected, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names: BTreeSet<_> = self.by_name.keys().chain(self.verified_by_name.keys()).collect();
+        names.into_iter().map(String::as_str)
+    }
 }
 
 /// The record of a verification, stored in a sidecar file.

@@ -43,10 +43,16 @@ fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
 }
 
 #[test]
-fn the_command_line_depends_on_core_the_configuration_and_generate() {
-    let expected = ["koan-backup-config", "koan-backup-core", "koan-backup-generate"];
-    let expected: BTreeSet<_> = expected.map(str::to_owned).into();
-    assert_eq!(dependencies("koan-backup/surfaces/cli"), expected, "the dependencies in this workspace");
+fn a_surface_depends_on_core_and_on_few_other_surfaces() {
+    for (surface, others) in [
+        ("cli", vec!["koan-backup-config", "koan-backup-generate", "koan-backup-notify"]),
+        ("metrics", vec![]),
+        ("notify", vec!["koan-backup-config"]),
+    ] {
+        let expected = others.into_iter().chain(["koan-backup-core"]).map(str::to_owned).collect();
+        let found = dependencies(&format!("koan-backup/surfaces/{surface}"));
+        assert_eq!(found, expected, "the dependencies of `{surface}` in this workspace");
+    }
 }
 
 #[test]

@@ -10,20 +10,19 @@ use crate::interrupt::Interrupt;
 use crate::used_profiles::UsedProfiles;
 
 /// Builds the context of an application from its configuration. Only `backup`, and `copy` for its target, create storage
-/// profiles.
+/// profiles. `observe` adds listeners.
 ///
 /// # Errors
 /// The configuration has a problem, a storage profile does not exist, or the command was interrupted.
 pub(crate) async fn open(
-    sources: ConfigurationSources,
+    configuration: &Configuration,
     command: &BackupCommand,
     interrupt: &Interrupt,
+    observe: impl Fn(KoanBuilder) -> KoanBuilder,
 ) -> Outcome<Koan> {
-    let sources = sources.cancel_on(interrupt.token());
-    let configuration = load(sources).await?;
     let Some(used) = used_profiles(command) else {
-        let builder = applied(&configuration).await?;
-        return build(builder, interrupt).await;
+        let builder = applied(configuration).await?;
+        return build(observe(builder), interrupt).await;
     };
     let opened = {
         let configuration = configuration.clone();
@@ -35,7 +34,7 @@ pub(crate) async fn open(
         BackupCommand::Archive(command) => command.created_profile(),
         _ => None,
     };
-    let builder = used.restrict(applied(&configuration).await?, &declared);
+    let builder = observe(used.restrict(applied(configuration).await?, &declared));
     let existing: Vec<_> =
         used.of(&declared).into_iter().filter(|name| Some(*name) != created).cloned().collect();
     // The profile that is read is opened first, so that a target is not created if the source does not exist.
@@ -47,7 +46,7 @@ pub(crate) async fn open(
         (Err(failure), Some((name, storage)))
             if failure.is(ErrorKind::NotFound) && storage.similar_profile().is_none() =>
         {
-            let builder = used.restrict(applied(&configuration).await?, &declared);
+            let builder = used.restrict(applied(configuration).await?, &declared);
             let builder = builder.without_storage(name).named_storage(name, Storage::memory());
             build(builder, interrupt).await
         }

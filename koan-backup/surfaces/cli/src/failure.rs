@@ -48,6 +48,12 @@ impl Failure {
         self.error.kind() == kind
     }
 
+    /// Returns the error.
+    #[cfg(feature = "notify")]
+    pub(crate) fn error(&self) -> &Error {
+        &self.error
+    }
+
     /// Returns how a command ends that returns this error.
     pub(crate) fn exit(&self) -> Exit {
         Exit::of(self.error.kind())

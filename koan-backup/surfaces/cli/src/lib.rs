@@ -31,6 +31,8 @@ mod exit;
 mod failure;
 mod flag_text;
 mod interrupt;
+#[cfg(feature = "notify")]
+mod notifications;
 mod output;
 mod program;
 mod progress;

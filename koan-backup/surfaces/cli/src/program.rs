@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Args as _, Command, FromArgMatches as _};
 use koan_backup_config::ConfigurationSources;
-use koan_backup_core::{Error, ErrorKind, Koan, Result};
+use koan_backup_core::{Error, ErrorKind, Koan, KoanBuilder, Result};
 
 use crate::command::{self, ArchiveCommand, BackupCommand, ended};
 use crate::configuration_file::ConfigurationArgs;
@@ -15,6 +15,8 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::flag_text;
 use crate::interrupt::Interrupt;
+#[cfg(feature = "notify")]
+use crate::notifications::Notifications;
 use crate::output::{Output, OutputArgs};
 use crate::session::Session;
 
@@ -62,9 +64,31 @@ async fn run(command: BackupCommand, sources: ConfigurationSources, output: &Out
     if let BackupCommand::Archive(ArchiveCommand::Doctor(doctor)) = &command {
         return doctor.run_with_configuration(sources, Koan::builder(), interrupt.token(), output).await;
     }
-    let koan = Box::pin(context_of_application::open(sources, &command, &interrupt)).await?;
-    let session = Session::with_interrupt(&koan, output.clone(), interrupt);
-    Box::pin(command.execute(&session)).await
+    let configuration = context_of_application::load(sources.cancel_on(interrupt.token())).await?;
+    #[cfg(feature = "notify")]
+    let notifications = Notifications::start(&command, &configuration, output).await?;
+    let observe = |builder: KoanBuilder| {
+        #[cfg(feature = "notify")]
+        let builder = notifications.observe(builder);
+        builder
+    };
+    let opened = context_of_application::open(&configuration, &command, &interrupt, observe);
+    let ended = match Box::pin(opened).await {
+        Ok(koan) => {
+            #[cfg(feature = "notify")]
+            notifications.attach(&koan, output).await;
+            let session = Session::with_interrupt(&koan, output.clone(), interrupt);
+            Box::pin(command.execute(&session)).await
+        }
+        Err(failure) => {
+            #[cfg(feature = "notify")]
+            notifications.failed(failure.error());
+            Err(failure)
+        }
+    };
+    #[cfg(feature = "notify")]
+    notifications.finish(output).await;
+    ended
 }
 
 /// Runs the command in the arguments of the process, in a runtime of its own, with the context that `build`

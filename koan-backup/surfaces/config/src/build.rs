@@ -2,6 +2,7 @@
 
 mod defaults;
 mod encryption;
+mod notifications;
 mod provider;
 mod provider_url;
 mod storage;
@@ -13,6 +14,7 @@ use koan_backup_core::{ApplicationIdentity, Error, Keys, KoanBuilder, Recipients
 use crate::effective;
 use crate::key_path;
 use crate::loaded::Loaded;
+use crate::notification::NotificationTarget;
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::secret::SecretText;
@@ -37,6 +39,14 @@ pub(crate) fn build(loaded: &Loaded, builder: KoanBuilder) -> Result<KoanBuilder
     build.finished(builder)
 }
 
+/// Returns the problems of adding everything to a builder, also those of the secrets of notifications.
+pub(crate) fn problems(loaded: &Loaded, builder: KoanBuilder) -> Vec<Problem> {
+    let mut build = Build::new(loaded, MissingDatabases::Created);
+    build.notification_secrets = NotificationSecrets::Read;
+    drop(build.all(builder));
+    build.problems
+}
+
 /// Adds everything except the providers to a builder, or returns all problems.
 pub(crate) fn build_without_providers(
     loaded: &Loaded,
@@ -54,6 +64,16 @@ pub(crate) fn storages(loaded: &Loaded) -> Result<Vec<(String, Storage)>, Vec<Pr
     let storages = build.open_storages();
     match build.problems.is_empty() {
         true => Ok(storages),
+        false => Err(build.problems),
+    }
+}
+
+/// Returns the targets of notifications.
+pub(crate) fn notifications(loaded: &Loaded) -> Result<Vec<NotificationTarget>, Vec<Problem>> {
+    let mut build = Build::new(loaded, MissingDatabases::Created);
+    let targets = build.notifications();
+    match build.problems.is_empty() {
+        true => Ok(targets),
         false => Err(build.problems),
     }
 }
@@ -79,6 +99,7 @@ pub(crate) struct Opened {
 /// Adds everything that is configured and can be opened to a builder. Creates no database.
 pub(crate) fn open(loaded: &Loaded, builder: KoanBuilder) -> Opened {
     let mut build = Build::new(loaded, MissingDatabases::Reported);
+    build.notification_secrets = NotificationSecrets::Read;
     let builder = build.all(builder);
     Opened { builder, problems: build.problems, missing: build.missing }
 }
@@ -90,10 +111,18 @@ enum MissingDatabases {
     Reported,
 }
 
+/// Whether the secrets of notifications are read, to find problems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotificationSecrets {
+    Read,
+    NotRead,
+}
+
 struct Build<'a> {
     loaded: &'a Loaded,
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite creates databases"))]
     missing_databases: MissingDatabases,
+    notification_secrets: NotificationSecrets,
     /// The providers whose databases do not exist, each with the path.
     missing: Vec<(String, String)>,
     problems: Vec<Problem>,
@@ -103,7 +132,15 @@ struct Build<'a> {
 
 impl<'a> Build<'a> {
     fn new(loaded: &'a Loaded, missing_databases: MissingDatabases) -> Self {
-        Self { loaded, missing_databases, missing: Vec::new(), problems: Vec::new(), passphrase: None }
+        let notification_secrets = NotificationSecrets::NotRead;
+        Self {
+            loaded,
+            missing_databases,
+            notification_secrets,
+            missing: Vec::new(),
+            problems: Vec::new(),
+            passphrase: None,
+        }
     }
 }
 
@@ -112,6 +149,10 @@ impl Build<'_> {
     fn all(&mut self, builder: KoanBuilder) -> KoanBuilder {
         let builder = self.identity(builder, &self.loaded.settings);
         let builder = self.providers(builder);
+        match self.notification_secrets {
+            NotificationSecrets::Read => drop(self.notifications()),
+            NotificationSecrets::NotRead => self.check_notifications(),
+        }
         self.all_except_providers(builder)
     }
 

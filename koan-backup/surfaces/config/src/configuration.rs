@@ -10,6 +10,7 @@ use koan_backup_core::{Keys, Koan, KoanBuilder, Recipients, Result, Retention, S
 use crate::build;
 use crate::effective::{self, EffectiveValue};
 use crate::loaded::Loaded;
+use crate::notification::NotificationTarget;
 use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::sources::ConfigurationSources;
@@ -68,10 +69,7 @@ impl Configuration {
     pub(crate) fn problems(sources: &ConfigurationSources) -> Vec<Problem> {
         match Loaded::read(sources) {
             Err(problems) => problems,
-            Ok(loaded) => match build::build(&loaded, Koan::builder()) {
-                Ok(_) => Vec::new(),
-                Err(problems) => problems,
-            },
+            Ok(loaded) => build::problems(&loaded, Koan::builder()),
         }
     }
 
@@ -157,10 +155,24 @@ impl Configuration {
         self.loaded.settings.providers.keys().map(String::as_str)
     }
 
+    /// Returns the name of a backup to which no name is given, if it is set.
+    pub fn default_backup_name(&self) -> Option<&str> {
+        self.loaded.settings.backup.name.as_deref()
+    }
+
     /// Returns the retention policy, if it has a rule or a limit.
     pub fn retention(&self) -> Option<Retention> {
         let settings = &self.loaded.settings.retention;
         build::has_rule(settings).then(|| build::retention(Retention::new(), settings))
+    }
+
+    /// Returns the targets of notifications, sorted by their names. `Notifier::configured` of the feature `notify` uses
+    /// them.
+    ///
+    /// # Errors
+    /// A secret cannot be read, or a target lacks a setting. The error contains all problems, each with its place.
+    pub fn notifications(&self) -> Result<Vec<NotificationTarget>> {
+        build::notifications(&self.loaded).map_err(|problems| Problem::error(&problems))
     }
 
     /// Returns what is expected of the backups.

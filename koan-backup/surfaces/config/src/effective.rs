@@ -7,7 +7,7 @@ use crate::layers::Layers;
 use crate::node::{Content, Node};
 use crate::origin::Origin;
 use crate::schema::Shape;
-use crate::secret::{HIDDEN, SecretForm};
+use crate::secret::{HIDDEN, SecretForm, address_without_path};
 use crate::validation::is_secret_option;
 
 /// An effective value, with its origin and the values that it replaced.
@@ -93,6 +93,7 @@ fn display(shape: Shape, node: &Node, path: &[String]) -> String {
         {
             HIDDEN.to_owned()
         }
+        (Some(SecretForm::PrivateAddress), Some(text)) => format!("{:?}", address_without_path(text)),
         (Some(_), Some(text)) => format!("{:?}", without_credentials(text)),
         // A reference is displayed as a secret: only its origin says where it is declared.
         (Some(_), None) => HIDDEN.to_owned(),

@@ -160,7 +160,7 @@ fn content_of_text(shape: Shape, text: &str, origin: &Origin) -> Content {
     let written = || document::value(text, origin);
     let is_reference = matches!(
         shape.secret_form(),
-        Some(SecretForm::Secret | SecretForm::Address | SecretForm::StoreOption)
+        Some(SecretForm::Secret | SecretForm::Address | SecretForm::PrivateAddress | SecretForm::StoreOption)
     ) && text.trim_start().starts_with('{');
     let converted = match shape.type_name() {
         _ if is_reference || shape.secret_form() == Some(SecretForm::Reference) => written(),

@@ -28,6 +28,8 @@ pub(crate) enum SecretForm {
     Secret,
     /// An address, which may contain credentials.
     Address,
+    /// An address whose path may be a secret. Only its host is displayed.
+    PrivateAddress,
     /// An option of a store, which is a secret or not according to its name.
     StoreOption,
     /// A reference that is resolved only when keys are needed.
@@ -39,6 +41,7 @@ impl SecretForm {
         match shape.get(MARKER)?.as_str()? {
             "secret" => Some(Self::Secret),
             "address" => Some(Self::Address),
+            "private address" => Some(Self::PrivateAddress),
             "option" => Some(Self::StoreOption),
             "reference" => Some(Self::Reference),
             _ => None,
@@ -193,6 +196,25 @@ pub(crate) fn secret_schema(generator: &mut SchemaGenerator) -> Schema {
 /// Returns the schema of an address, which is a text or a reference to a secret.
 pub(crate) fn address_schema(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "x-koan": "address", "anyOf": [{ "type": "string" }, reference_schema(generator)] })
+}
+
+/// Returns the schema of an address whose path may be a secret.
+pub(crate) fn private_address_schema(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = address_schema(generator);
+    schema.insert(MARKER.to_owned(), "private address".into());
+    schema
+}
+
+/// Returns an address of which only the scheme and the host are displayed.
+pub(crate) fn address_without_path(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return HIDDEN.to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // A password can contain these characters, so a text with `@` after them shows nothing.
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{HIDDEN}@{host}/{HIDDEN}"),
+        None if rest.contains('@') => format!("{scheme}://{HIDDEN}"),
+        None => format!("{scheme}://{authority}/{HIDDEN}"),
+    }
 }
 
 /// Returns the schema of options of a store.

@@ -2,6 +2,7 @@
 //! contain.
 
 mod encryption;
+mod notification;
 mod operations;
 mod provider;
 mod storage;
@@ -14,6 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 pub(crate) use encryption::EncryptionSettings;
+pub(crate) use notification::{EventSetting, NotificationSettings, TargetSetting};
 pub(crate) use operations::{BackupSettings, RestoreSettings};
 pub(crate) use provider::{LayoutSetting, ProviderSettings};
 pub(crate) use storage::StorageSettings;
@@ -73,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) discovery: DiscoverySettings,
     /// What is expected of the backups, for `health` and `doctor`.
     pub(crate) expectations: ExpectationSettings,
+    /// The targets of notifications, each with its name.
+    pub(crate) notifications: BTreeMap<String, NotificationSettings>,
     /// The option names of the original design.
     #[serde(rename = "Koan")]
     pub(crate) koan: Original,

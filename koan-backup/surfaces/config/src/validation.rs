@@ -133,7 +133,7 @@ fn secret(form: SecretForm, node: &Node, path: &[String], problems: &mut Vec<Pro
             let is_secret = match form {
                 SecretForm::Secret => true,
                 SecretForm::StoreOption => path.last().is_some_and(|name| is_secret_option(name)),
-                SecretForm::Address => false,
+                SecretForm::Address | SecretForm::PrivateAddress => false,
                 SecretForm::Reference => return refuse("must be a reference to a secret", REFERENCES),
             };
             if is_secret && is_displayed {

@@ -14,6 +14,7 @@ mod guide;
 mod help;
 mod json;
 mod names;
+mod notifications;
 mod pipes;
 mod program;
 #[cfg(target_os = "linux")]

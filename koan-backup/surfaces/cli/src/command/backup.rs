@@ -145,6 +145,12 @@ impl BackupArgs {
         Ok(if report.is_complete() { Exit::Done } else { Exit::Attention })
     }
 
+    /// Returns the name of the backup, given the configured one.
+    #[cfg(feature = "notify")]
+    pub(crate) fn name(&self, configured: Option<&str>) -> String {
+        self.name.as_deref().or(configured).unwrap_or("default").to_owned()
+    }
+
     /// Returns the storage profile that a flag or the context sets, or `None` for the default profile.
     fn profile<'a>(&'a self, session: &'a Session<'_>) -> Option<&'a str> {
         self.profile.as_deref().or(session.koan.backup_defaults().profile.as_deref())

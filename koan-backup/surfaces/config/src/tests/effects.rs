@@ -15,17 +15,20 @@ enum Effect {
     Provider(&'static str),
     /// The options of the bucket of the storage profile `s` contain this text.
     Bucket(&'static str),
+    /// The targets of notifications contain this text.
+    Notification(&'static str),
     /// The test with this name shows the effect.
     Test(&'static str),
 }
 
-use Effect::{Bucket, Builder, Provider, Test};
+use Effect::{Bucket, Builder, Notification, Provider, Test};
 
 const KEY: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 const SQLITE: &str = "[providers.main]\nurl = \"sqlite:{folder}/shop.db\"\n";
 const POSTGRES: &str = "[providers.main]\nurl = \"postgres://ann@localhost/shop?sslmode=verify-full\"\n";
 const JSON: &str = "[providers.main]\nurl = \"json:{folder}/data\"\n";
 const S3: &str = "[storage.s]\nurl = \"s3://bucket/prefix\"\n";
+const MAIL: &str = "[notifications.n]\nkind = \"email\"\nurl = \"smtps://mail\"\nfrom = \"koan@example.com\"\nto = [\"a@b.c\"]\n";
 const LOCAL: &str = "[storage.s]\nurl = \"{folder}/backups\"\n";
 
 const TREE: &str = "[directories.t]\nroot = \"fixtures\"\n[directories.t.retention]\nmax_age_days = 999";
@@ -280,6 +283,42 @@ const EFFECTS: &[(&str, &str, &str, Effect)] = &[
     ),
     ("storage.*.retries", S3, "retries = 7", Bucket("times: 7")),
     ("storage.*.retry_within", S3, "retry_within = \"7s\"", Bucket("within: 7s")),
+    (
+        "notifications.*.kind",
+        "[notifications.n]\nurl = \"https://hc.example.com/x\"",
+        "kind = \"health_check\"",
+        Notification("kind: HealthCheck"),
+    ),
+    (
+        "notifications.*.url",
+        "[notifications.n]\nkind = \"health_check\"",
+        "url = \"https://hc.example.com/x\"",
+        Notification("https://hc.example.com/***"),
+    ),
+    (
+        "notifications.*.secret",
+        MAIL,
+        "secret = { file = \"{folder}/passphrase\" }",
+        Notification("Some(\"***\")"),
+    ),
+    (
+        "notifications.*.events",
+        MAIL,
+        "events = [\"failure\", \"start\"]",
+        Notification("[\"failure\", \"start\"]"),
+    ),
+    (
+        "notifications.*.from",
+        "[notifications.n]\nkind = \"email\"\nurl = \"smtps://mail\"\nto = [\"ops@example.com\"]",
+        "from = \"koan@example.com\"",
+        Notification("Some(\"koan@example.com\")"),
+    ),
+    (
+        "notifications.*.to",
+        "[notifications.n]\nkind = \"email\"\nurl = \"smtps://mail\"\nfrom = \"koan@example.com\"",
+        "to = [\"ops@example.com\"]",
+        Notification("[\"ops@example.com\"]"),
+    ),
     ("storage.*.options.*", S3, "options = { allow_http = \"true\" }", Bucket("\"allow_http\"")),
 ];
 
@@ -308,6 +347,7 @@ fn outcome(folder: &Folder, text: &str, effect: &Effect) -> String {
             let url = settings.url.read(&CommandLimits::default()).expect("the URL is in the file");
             format!("{:?}", build::bucket_options(&url, settings).expect("the secrets are read"))
         }
+        Notification(_) => format!("{:?}", build::notifications(&loaded)),
         Test(_) => String::new(),
     }
 }
@@ -319,14 +359,20 @@ fn every_key_has_an_effect() {
     folder.write("passphrase", "hunter2\n");
     folder.write("team.txt", KEY);
     for (key, context, line, effect) in EFFECTS {
-        let (Builder(expected) | Provider(expected) | Bucket(expected)) = effect else { continue };
-        let line = line.replace("{key}", KEY);
-        let without = if ["providers.*.url", "storage.*.url", "directories.*.root"].contains(key) {
-            ""
-        } else {
-            context
+        let (Builder(expected) | Provider(expected) | Bucket(expected) | Notification(expected)) = effect
+        else {
+            continue;
         };
-        let before = outcome(&folder, without, effect);
+        let line = line.replace("{key}", KEY);
+        // A provider, profile or directory without its address is not valid, nor is a target without its kind.
+        let required = [
+            "providers.*.url",
+            "storage.*.url",
+            "directories.*.root",
+            "notifications.*.kind",
+            "notifications.*.url",
+        ];
+        let before = outcome(&folder, if required.contains(key) { "" } else { context }, effect);
         let after = outcome(&folder, &format!("{context}\n{line}\n"), effect);
         assert!(!before.contains(expected), "`{expected}` is there without `{key}`: {before}");
         assert!(after.contains(expected), "`{key}` does not lead to `{expected}`: {after}");

@@ -133,6 +133,34 @@ fn each_problem_has_its_place_and_its_remedy() {
             "[encryption]\npassphrase = { env = \"KOAN_TEST_UNSET\" }",
             "koan.toml:2:14: `encryption.passphrase`: the environment variable `KOAN_TEST_UNSET` is not set or is not Unicode text; set it",
         ),
+        (
+            "[notifications.n]\nkind = \"webhok\"\nurl = \"https://x\"",
+            "koan.toml:2:8: `notifications.n.kind` cannot be `webhok`; did you mean `webhook`?",
+        ),
+        (
+            "[notifications.n]\nurl = \"https://x\"",
+            "koan.toml:1:1: `notifications.n` has no `kind`; set `notifications.n.kind`",
+        ),
+        (
+            "[notifications.n]\nkind = \"webhook\"\nurl = \"https://x\"",
+            "koan.toml:1:1: `notifications.n` is a webhook and has no `secret`; set `notifications.n.secret`",
+        ),
+        (
+            "[notifications.n]\nkind = \"webhook\"\nurl = \"https://x\"\nsecret = \"hunter2\"",
+            "koan.toml:4:10: `notifications.n.secret` is a secret, which files and flags must not contain; write `{ env = \"…\" }`, `{ file = \"…\" }` or `{ command = [\"…\"] }`",
+        ),
+        (
+            "[notifications.n]\nkind = \"health_check\"\nurl = \"https://x\"\nto = [\"a@b.c\"]",
+            "koan.toml:4:6: `notifications.n.to` has no effect on a check; remove it",
+        ),
+        (
+            "[notifications.n]\nkind = \"email\"\nurl = \"https://x\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]",
+            "koan.toml:3:7: `notifications.n.url` is not an address of e-mail; it begins with `smtps://` or `smtp://`",
+        ),
+        (
+            "[notifications.n]\nkind = \"health_check\"\nurl = \"https://x\"\nevents = [\"sucess\"]",
+            "koan.toml:4:11: `notifications.n.events` cannot be `sucess`; did you mean `success`?",
+        ),
         ("a = 1\na = 2", "koan.toml:2:1: the file is not valid TOML: duplicate key"),
         ("[backup\n", "koan.toml:1:8: the file is not valid TOML: unclosed table, expected `]`"),
     ] {

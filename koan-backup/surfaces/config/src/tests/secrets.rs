@@ -72,6 +72,47 @@ fn effective_values_show_no_credentials_in_any_address() {
 }
 
 #[test]
+fn only_the_host_of_a_notification_is_displayed() {
+    let folder = Folder::new();
+    folder.write("secret", &format!("{SECRET}\n"));
+    let configuration = folder.load(
+        "[notifications.a]\nkind = \"health_check\"\nurl = \"https://hc.example.com/hunter2?hunter2\"\n\
+         [notifications.b]\nkind = \"webhook\"\nurl = \"https://ann:hunter2@hooks.example.com:8443/hunter2\"\n\
+         secret = { file = \"{folder}/secret\" }\n\
+         [notifications.c]\nkind = \"email\"\nurl = \"smtps://ann:hunter/2@hunter2@mail\"\nfrom = \"a@b.c\"\nto = [\"a@b.c\"]\n",
+    );
+    let targets = configuration.notifications().expect("the secrets are read");
+    assert_eq!(targets[1].secret.as_deref(), Some(SECRET));
+    for text in
+        [format!("{configuration:?}"), format!("{targets:?}"), format!("{:?}", configuration.effective())]
+    {
+        assert!(!text.contains("hunter"), "a secret is displayed: {text}");
+    }
+    for (key, expected) in [
+        ("notifications.a.url", "\"https://hc.example.com/***\""),
+        ("notifications.b.url", "\"https://***@hooks.example.com:8443/***\""),
+        ("notifications.b.secret", "***"),
+        ("notifications.c.url", "\"smtps://***\""),
+    ] {
+        let value = configuration.effective().iter().find(|value| value.key == key).expect("the key is set");
+        assert_eq!(value.value, expected, "{key}");
+    }
+}
+
+#[test]
+fn a_secret_of_a_notification_is_not_read_when_the_configuration_is_applied() {
+    let folder = Folder::new();
+    let sources = folder.toml(
+        "[notifications.a]\nkind = \"webhook\"\nurl = \"https://hooks.example.com\"\nsecret = { file = \"{folder}/absent\" }\n",
+    );
+    let configuration = sources.clone().load().expect("the configuration is valid");
+    assert!(configuration.apply(builder()).is_ok(), "a notification must not prevent a backup");
+    assert!(configuration.notifications().is_err(), "the secret cannot be read");
+    let problems = folder.texts(&sources.check());
+    assert!(problems.len() == 1 && problems[0].contains("notifications.a.secret"), "{problems:?}");
+}
+
+#[test]
 fn a_malformed_file_does_not_show_its_content() {
     let folder = Folder::new();
     for name in ["bad.toml", "bad.yaml", "bad.json"] {
