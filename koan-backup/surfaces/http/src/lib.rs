@@ -5,4 +5,22 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod access;
+mod backups;
+mod entities;
+mod links;
+mod openapi;
+mod operations;
+mod options;
 mod problem;
+mod requests;
+mod responses;
+mod routes;
+mod state;
+mod surface;
+
+pub use access::{
+    AuditLog, Authenticator, Principal, PrincipalOrigin, Role, TokenEntry, TokenSecret, Tokens,
+};
+pub use options::HttpOptions;
+pub use surface::{BackupApi, router};

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use koan_backup_core::{Error, ErrorKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The kind of a problem. Its code is the last part of the `type` of the response and does not change between versions.
@@ -56,6 +56,32 @@ pub(crate) enum ProblemKind {
 }
 
 impl ProblemKind {
+    /// All kinds.
+    const ALL: [Self; 22] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::Busy,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::RangeNotSatisfiable,
+        Self::TooManyRequests,
+        Self::Key,
+        Self::Archive,
+        Self::Records,
+        Self::Provider,
+        Self::Storage,
+        Self::Timeout,
+        Self::Cancelled,
+        Self::Unavailable,
+        Self::Unsupported,
+        Self::Internal,
+    ];
+
     /// Returns the last part of the `type`.
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -192,6 +218,18 @@ impl Problem {
         self.kind
     }
 
+    /// Creates the problem that a stored document describes.
+    pub(crate) fn from_document(document: &serde_json::Value) -> Option<Self> {
+        let document: ProblemDocument = serde_json::from_value(document.clone()).ok()?;
+        let code = document.kind.rsplit(':').next()?;
+        let kind = ProblemKind::ALL.into_iter().find(|kind| kind.code() == code)?;
+        let problem = Self::new(kind, document.detail).with_others(document.others);
+        Some(match document.help {
+            Some(help) => problem.with_help(help),
+            None => problem,
+        })
+    }
+
     /// Returns the body of the response.
     pub(crate) fn document(&self) -> ProblemDocument {
         ProblemDocument {
@@ -225,7 +263,7 @@ impl From<Error> for Problem {
 }
 
 /// The body of a response with an error.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemDocument {
     /// A URN that identifies the kind of the problem, for example `urn:koan-backup:problem:not-found`.
@@ -238,10 +276,10 @@ pub(crate) struct ProblemDocument {
     /// What happened, with the name of the object.
     detail: String,
     /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     help: Option<String>,
     /// What the request could also refer to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     others: Vec<String>,
 }
 
