@@ -1,5 +1,6 @@
 //! The context of an application: its entities, databases and storage profiles, and the operations on them.
 
+mod archive;
 mod background;
 mod backup;
 mod builder;
@@ -30,6 +31,7 @@ mod setters;
 mod verify;
 mod warm_up;
 
+pub use archive::ArchiveBuilder;
 pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
 pub use capabilities::{

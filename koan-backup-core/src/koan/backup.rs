@@ -94,6 +94,19 @@ impl BackupBuilder {
         self
     }
 
+    /// Records who or what started the backup, for example `alice` or `the nightly job`: at most 200 characters.
+    pub fn triggered_by(mut self, who: impl Into<String>) -> Self {
+        self.options.triggered_by = Some(who.into());
+        self
+    }
+
+    /// Records why the backup was started: at most 1000 characters. Without a
+    /// [description](Self::description), one is composed from who started the backup and why.
+    pub fn reason(mut self, why: impl Into<String>) -> Self {
+        self.options.reason = Some(why.into());
+        self
+    }
+
     /// Adds a tag, by which a catalog query can select the backup. Several calls add several tags.
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.options.tags.push(tag.into());
@@ -205,24 +218,56 @@ impl BackupBuilder {
     }
 
     /// Returns the context, the name and the options, if all are valid.
-    fn into_parts(self) -> Result<(Koan, BackupName, BackupOptions)> {
-        let koan = self.koan.require()?.clone();
-        if let Some(error) = self.invalid {
-            return Err(error);
+    fn into_parts(self) -> Result<ValidBackup, RefusedBackup> {
+        let koan = match self.koan.require() {
+            Ok(koan) => koan.clone(),
+            Err(error) => return Err(RefusedBackup { error, backup: None }),
+        };
+        let selects_nothing = || {
+            self.requirement == SelectionRequirement::Selected && !self.options.selection.selects_something()
+        };
+        let problem = self.invalid.or_else(|| selects_nothing().then(|| nothing_selected(&self.name)));
+        match (problem, BackupName::of_new_backup(self.name)) {
+            (None, Ok(name)) => Ok((koan, name, self.options)),
+            (Some(error), Ok(name)) => {
+                Err(RefusedBackup { error, backup: Some(Box::new((koan, name, self.options))) })
+            }
+            (Some(error), Err(_)) | (None, Err(error)) => Err(RefusedBackup { error, backup: None }),
         }
-        if self.requirement == SelectionRequirement::Selected && !self.options.selection.selects_something() {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
-                     `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
-                     `Backup::all(\"{0}\")`",
-                    self.name.escape_debug()
-                ),
-            ));
-        }
-        Ok((koan, BackupName::of_new_backup(self.name)?, self.options))
     }
+}
+
+/// The context, the name and the options of a backup.
+pub(super) type ValidBackup = (Koan, BackupName, BackupOptions);
+
+/// A backup that its builder refuses.
+#[derive(Debug)]
+pub(super) struct RefusedBackup {
+    error: Error,
+    /// The backup whose end is announced, if its name is valid.
+    backup: Option<Box<ValidBackup>>,
+}
+
+impl RefusedBackup {
+    /// Announces the end of the backup, and returns the error.
+    pub(super) fn announce(self) -> Error {
+        if let Some((koan, name, options)) = self.backup.as_deref() {
+            backup::announce_refusal(&koan.environment, name, options, &self.error);
+        }
+        self.error
+    }
+}
+
+fn nothing_selected(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!(
+            "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
+             `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
+             `Backup::all(\"{0}\")`",
+            name.escape_debug()
+        ),
+    )
 }
 
 impl IntoFuture for BackupBuilder {
@@ -231,7 +276,7 @@ impl IntoFuture for BackupBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let (koan, name, options) = self.into_parts()?;
+            let (koan, name, options) = self.into_parts().map_err(RefusedBackup::announce)?;
             backup::run(&koan.environment, &name, &options).await
         })
     }

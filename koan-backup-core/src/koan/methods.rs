@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::archive::ArchiveBuilder;
 use super::backup::BackupBuilder;
 use super::builder::KoanBuilder;
 use super::capabilities::{self, ContextCapabilities};
@@ -99,6 +100,13 @@ impl Koan {
     /// [`extract`](Self::extract).
     pub fn records(&self, backup: impl Into<BackupRef>) -> RecordsBuilder {
         RecordsBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Opens the archive of a backup, so that its stored bytes can be read, for example for a download. The backup is
+    /// selected as for [`extract`](Self::extract). No key is needed, and a lease prevents the removal of the backup while
+    /// it is read.
+    pub fn archive(&self, backup: impl Into<BackupRef>) -> ArchiveBuilder {
+        ArchiveBuilder::new(self.clone(), backup.into())
     }
 
     /// Finds a backup without opening it. It is selected by name (the newest backup with this name), by id, by
