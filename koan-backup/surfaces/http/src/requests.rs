@@ -6,6 +6,7 @@ mod fields;
 mod path;
 mod query;
 pub(crate) mod list;
+pub(crate) mod range;
 pub(crate) mod restore;
 pub(crate) mod wait;
 
