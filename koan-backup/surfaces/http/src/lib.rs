@@ -5,4 +5,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the routes use the operations"))]
+mod operations;
 mod problem;
