@@ -5,4 +5,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[allow(dead_code, reason = "the routes use it")]
+mod access;
 mod problem;
+
+pub use access::{
+    AuditLog, Authenticator, Principal, PrincipalOrigin, Role, TokenEntry, TokenSecret, Tokens,
+};
