@@ -29,6 +29,8 @@ pub(crate) enum ProblemKind {
     TooLarge,
     /// The body has another media type than JSON.
     UnsupportedMediaType,
+    /// The body was not received within the time limit.
+    SlowRequest,
     /// The requested range is not part of the archive.
     RangeNotSatisfiable,
     /// Too many requests or operations.
@@ -95,6 +97,7 @@ impl ProblemKind {
             Self::Busy => "busy",
             Self::TooLarge => "body-too-large",
             Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::SlowRequest => "request-too-slow",
             Self::RangeNotSatisfiable => "range-not-satisfiable",
             Self::TooManyRequests => "too-many-requests",
             Self::Key => "key-missing",
@@ -122,6 +125,7 @@ impl ProblemKind {
             Self::Conflict | Self::Busy | Self::Key | Self::Archive | Self::Cancelled => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::SlowRequest => StatusCode::REQUEST_TIMEOUT,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Provider | Self::Storage => StatusCode::BAD_GATEWAY,
@@ -143,6 +147,7 @@ impl ProblemKind {
             Self::Busy => "Another process works on the same subject",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
+            Self::SlowRequest => "The body was not received in time",
             Self::RangeNotSatisfiable => "The range is not part of the archive",
             Self::TooManyRequests => "Too many requests",
             Self::Key => "A key is missing",
