@@ -118,16 +118,16 @@ pub struct ProfileCapabilities {
 
 pub(super) fn capabilities(koan: &Koan) -> ContextCapabilities {
     let environment = &koan.environment;
-    let entities = environment.entities.iter().filter_map(|known| {
-        let policy = known.policy?;
+    let inventory = koan.inventory();
+    let entities = inventory.included.iter().map(|entity| {
         let capabilities = EntityCapabilities {
-            full_type_name: known.codec.type_path(),
-            provider: known.provider.clone(),
+            full_type_name: entity.type_path.clone(),
+            provider: entity.provider.clone().unwrap_or_default(),
             available_sources: vec![Source::Data],
-            encrypt: policy.encrypt,
-            include_schema: policy.include_schema,
+            encrypt: entity.policy.encrypt,
+            include_schema: entity.policy.include_schema,
         };
-        Some((known.codec.name().to_owned(), capabilities))
+        (entity.entity.clone(), capabilities)
     });
     let providers = environment.providers.iter().map(|(name, provider)| ProviderCapabilities {
         name: name.clone(),
@@ -142,7 +142,6 @@ pub(super) fn capabilities(koan: &Koan) -> ContextCapabilities {
         encryption: storage.encryption(),
         default_compression: BackupOptions::default().compression,
     });
-    let inventory = koan.inventory();
     let uncovered = inventory.uncovered.iter();
     let uncovered = uncovered.map(|entity| format!("entity `{}` has no backup coverage", entity.entity));
     ContextCapabilities {

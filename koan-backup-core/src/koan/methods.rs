@@ -210,6 +210,12 @@ impl Koan {
         self.defaults.fixed_settings.iter().map(String::as_str)
     }
 
+    /// Returns the state directory, in which this machine stores the locations that it has used, and in which an
+    /// application may store state of its own. It does not exist before something is stored in it.
+    pub fn state_directory(&self) -> &Path {
+        self.environment.state.directory()
+    }
+
     /// Stops the background tasks that the builder started, and waits until they have stopped. The context can still be
     /// used.
     pub async fn stop_background(&self) {

@@ -8,7 +8,7 @@ use axum::routing::get;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, SecurityRequirement, Server};
 
-use crate::access::Viewer;
+use crate::access::extractor::Viewer;
 use crate::links::Links;
 use crate::state::Shared;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use koan_backup_core::{Koan, Result};
+use koan_backup_core::{Koan, Result, SystemClock};
 
 use crate::access::gate::{Access, AccessSettings};
 use crate::access::layer::protect;
@@ -12,8 +12,10 @@ use crate::access::request_body::BodyLimits;
 use crate::entities::RoutedEntities;
 use crate::links::Links;
 use crate::openapi;
-use crate::operations::{OperationLimits, Operations};
-use crate::options::HttpOptions;
+#[cfg(feature = "sqlite")]
+use crate::operations::SqliteOperationStore;
+use crate::operations::{OperationLimits, OperationStore, Operations};
+use crate::options::{HttpOptions, Replicas};
 use crate::routes;
 use crate::state::Shared;
 
@@ -37,7 +39,7 @@ pub struct BackupApi {
 /// let app: Router = Router::new().nest("/ops", backup.router());
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 /// axum::serve(listener, app).await?;
-/// backup.shutdown().await;
+/// backup.shutdown().await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -71,7 +73,8 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
     if let Some(queued) = options.max_queued {
         limits = limits.queued(queued);
     }
-    let operations = Operations::open_for(&koan, options.replicas, limits).await?;
+    let store = operation_store(&koan, options.replicas).await?;
+    let operations = Operations::open(store, limits, Arc::new(SystemClock));
     let access = Arc::new(access);
     let shared = Arc::new(Shared { koan, entities, links, operations, access: Arc::clone(&access) });
     let (protected, protected_api) = routes::protected().split_for_parts();
@@ -84,6 +87,15 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
     Ok(BackupApi { router, shared })
 }
 
+/// Opens the store of operations: a file in the state directory, or documents in the default storage profile.
+async fn operation_store(koan: &Koan, replicas: Replicas) -> Result<Arc<dyn OperationStore>> {
+    match replicas {
+        #[cfg(feature = "sqlite")]
+        Replicas::One => Ok(Arc::new(SqliteOperationStore::open(koan.state_directory()).await?)),
+        _ => Err(koan_backup_core::Error::new(koan_backup_core::ErrorKind::Unsupported, "several replicas")),
+    }
+}
+
 impl BackupApi {
     /// Returns the router, which an application nests at the public path: `Router::new().nest("/ops", api.router())`.
     pub fn router(&self) -> Router {
@@ -91,7 +103,10 @@ impl BackupApi {
     }
 
     /// Ends the streams of events, refuses new operations, cancels those that run, and waits until they have stopped.
-    pub async fn shutdown(&self) {
-        self.shared.operations.shutdown().await;
+    ///
+    /// # Errors
+    /// The end of an operation could not be recorded within the time limit.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.shared.operations.shutdown().await
     }
 }

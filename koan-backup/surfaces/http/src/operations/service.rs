@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::events::{self, EventKind, OperationEvent};
 use super::identifier::OperationId;
 use super::limits::OperationLimits;
-use super::operation::Operation;
+use super::operation::{Operation, OperationStatus};
 use super::process::Process;
 use super::request::{NewOperation, Submitted};
 use super::store::{OperationPage, OperationQuery, OperationStore};
@@ -81,6 +81,28 @@ impl Operations {
         page.operations =
             page.operations.into_iter().map(|operation| self.with_current_state(operation)).collect();
         Ok(page)
+    }
+
+    /// Returns the operations that have not ended, the newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) async fn unfinished(&self) -> Result<Vec<Operation>, Problem> {
+        let mut query = OperationQuery::default().statuses(OperationStatus::UNFINISHED);
+        let mut unfinished = Vec::new();
+        loop {
+            let page = self.list(&query).await?;
+            unfinished.extend(page.operations);
+            match page.next {
+                Some(next) => query = query.before(next),
+                None => return Ok(unfinished),
+            }
+        }
+    }
+
+    /// Returns whether operations can be started: the server is not stopping, and the store can be read.
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.process.queue.is_open() && self.process.store.list(&OperationQuery::default().limit(1)).await.is_ok()
     }
 
     /// Requests that an operation stops. It is cancelled once its work has stopped.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use koan_backup_core::report::ContextCapabilities;
 
-use crate::access::Viewer;
+use crate::access::extractor::Viewer;
 use crate::problem::ProblemDocument;
 use crate::state::AppState;
 

@@ -9,7 +9,7 @@ use koan_backup_core::report::BackupDiff;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{Admin, Viewer};
+use crate::access::extractor::{Admin, Viewer};
 use crate::backups;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::{BackupPath, JsonBody, PathParameters, QueryParameters};

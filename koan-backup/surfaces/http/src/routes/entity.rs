@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::manifests::{DeleteParameters, ProfileParameter, default_profile};
-use crate::access::{Admin, Viewer};
+use crate::access::extractor::{Admin, Viewer};
 use crate::backups;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::list::ListParameters;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::access::{Admin, Operator, Viewer};
+use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::backups;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::list::ListParameters;

@@ -8,7 +8,8 @@ use axum::response::Response;
 use koan_backup_core::archive::Manifest;
 
 use super::start::{Start, value};
-use crate::access::{Operator, Principal};
+use crate::access::extractor::Operator;
+use crate::access::Principal;
 use crate::backups;
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::manifests::ProfileParameter;
 use super::start::{Start, value};
-use crate::access::{Admin, Viewer};
+use crate::access::extractor::{Admin, Viewer};
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::wait::{Wait, WaitParameters};

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::start::{Start, value};
-use crate::access::{Admin, Operator, Role};
+use crate::access::extractor::{Admin, Operator};
+use crate::access::Role;
 use crate::backups;
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
