@@ -36,6 +36,7 @@ use crate::operations::backup::BackupOptions;
 use crate::operations::count;
 use crate::operations::prune;
 use crate::operations::restore::RestoreOptions;
+use crate::storage::SharedFolder;
 
 impl Koan {
     /// Returns a builder for a context.
@@ -208,6 +209,16 @@ impl Koan {
     /// Returns the keys of the configuration that the application has fixed, which no flag of a command line may change.
     pub fn fixed_settings(&self) -> impl Iterator<Item = &str> {
         self.defaults.fixed_settings.iter().map(String::as_str)
+    }
+
+    /// Opens a folder of small documents in the default storage profile, which the processes of the application share,
+    /// for example the replicas of a server. The name consists of lower-case letters, digits and hyphens. Two
+    /// applications that share a profile also share the folder.
+    ///
+    /// # Errors
+    /// The name is invalid.
+    pub fn shared_folder(&self, name: &str) -> Result<SharedFolder> {
+        SharedFolder::new(self.environment.storage(None)?.clone(), name)
     }
 
     /// Returns the state directory, in which this machine stores the locations that it has used, and in which an

@@ -18,6 +18,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::digest;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
+use crate::storage::Storage;
 
 /// Each read returns this fraction of an upload part, so that many slow readers need little memory: 256 KiB in a
 /// directory, and 1.25 MiB in a bucket, where each request takes some time.
@@ -77,25 +78,21 @@ impl StoredArchive {
             return Err(Error::new(ErrorKind::Incompatible, text).with_help("select another backup"));
         };
         let lease = read_lease::acquire(environment, backup, ReadPurpose::Download, &cancel).await?;
-        let found = until_cancelled(&cancel, ArchiveObject::find(backup.storage, &archive.file)).await;
-        let object = found.and_then(|object| match size_fault(&object, &archive) {
-            None => Ok(object),
-            Some(fault) => Err(damaged(&archive, &fault)),
-        });
-        let object = match (object, lease) {
-            (Ok(object), lease) => (object, lease),
-            (Err(error), None) => return Err(error),
-            (Err(error), Some(lease)) => {
-                lease.release().await;
+        let object = match until_cancelled(&cancel, find(backup.storage, &archive)).await {
+            Ok(object) => object,
+            Err(error) => {
+                if let Some(lease) = lease {
+                    lease.release().await;
+                }
                 return Err(error);
             }
         };
         let read_bytes = backup.storage.part_bytes() / PARTS_FRACTION;
         let source = Source {
-            object: object.0,
+            object,
             read_bytes: u64::try_from(read_bytes).unwrap_or(u64::MAX),
             cancel,
-            _lease: object.1.map(Arc::new),
+            _lease: lease.map(Arc::new),
         };
         let notes = backup.notes(&environment.identity);
         Ok(Self { manifest: manifest.clone(), archive, notes, source })
@@ -203,6 +200,15 @@ impl ReadState {
         }
         self.next = end;
         Ok(Some((chunk, self)))
+    }
+}
+
+/// Finds the file of an archive, which must have the size that the manifest states.
+async fn find(storage: &Storage, archive: &ArchiveFile) -> Result<ArchiveObject> {
+    let object = ArchiveObject::find(storage, &archive.file).await?;
+    match size_fault(&object, archive) {
+        None => Ok(object),
+        Some(fault) => Err(damaged(archive, &fault)),
     }
 }
 
