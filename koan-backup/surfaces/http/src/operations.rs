@@ -31,7 +31,7 @@ mod submission;
 mod sweeper;
 mod work;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests;
 
 pub(crate) use events::{EventKind, OperationEvent};

@@ -24,9 +24,9 @@ use crate::problem::{Problem, ProblemKind};
 /// ends are recorded as long as the runtime exists.
 #[derive(Debug)]
 pub(crate) struct Operations {
-    process: Arc<Process>,
+    pub(super) process: Arc<Process>,
     /// Stops the background tasks.
-    stop: DropGuard,
+    _stop: DropGuard,
 }
 
 impl Operations {
@@ -40,7 +40,7 @@ impl Operations {
         let stop = CancellationToken::new();
         tokio::spawn(keeper::keep(Arc::clone(&process), stop.clone()));
         tokio::spawn(sweeper::sweep(Arc::clone(&process), stop.clone()));
-        Self { process, stop: stop.drop_guard() }
+        Self { process, _stop: stop.drop_guard() }
     }
 
     /// Records an operation and adds it to the queue. `work` runs on a task that does not depend on the caller.
