@@ -22,6 +22,9 @@ mod session;
 pub(crate) mod sign_in;
 pub(crate) mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::audit::AuditLog;
 pub use self::authenticator::Authenticator;
 pub use self::principal::{Principal, PrincipalOrigin};

@@ -1,6 +1,6 @@
 //! The limit of failed tokens.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +25,14 @@ pub(crate) const MAX_PEERS: usize = 4_096;
 /// peers are not affected. If the peer is unknown, because the application does not provide its address, valid tokens
 /// are accepted always, and failures are answered with 429 once there are too many of them.
 #[derive(Debug, Default)]
-pub(crate) struct FailedTokens(Mutex<HashMap<Option<IpAddr>, Failures>>);
+pub(crate) struct FailedTokens(Mutex<Peers>);
+
+#[derive(Debug, Default)]
+struct Peers {
+    failures: HashMap<Option<IpAddr>, Failures>,
+    /// The peers in the order in which their time is over.
+    order: VecDeque<Option<IpAddr>>,
+}
 
 #[derive(Debug)]
 struct Failures {
@@ -38,7 +45,7 @@ impl FailedTokens {
     pub(crate) fn check(&self, peer: Peer) -> Result<(), Problem> {
         let Some(network) = peer.network() else { return Ok(()) };
         let peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match peers.get(&Some(network)) {
+        match peers.failures.get(&Some(network)) {
             Some(failures) if failures.count >= MAX_FAILURES => failures.refusal(),
             _ => Ok(()),
         }
@@ -49,20 +56,28 @@ impl FailedTokens {
         let now = Instant::now();
         let network = peer.network();
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if peers.len() >= MAX_PEERS && !peers.contains_key(&network) {
-            peers.retain(|_, failures| failures.end > now);
-            if peers.len() >= MAX_PEERS {
-                let first =
-                    peers.iter().min_by_key(|(_, failures)| failures.end).map(|(network, _)| *network);
-                first.map(|network| peers.remove(&network));
-            }
-        }
-        let failures = peers.entry(network).or_insert(Failures { count: 0, end: now + WINDOW });
-        if failures.end <= now {
-            *failures = Failures { count: 0, end: now + WINDOW };
-        }
+        peers.forget_old(now);
+        let Peers { failures, order } = &mut *peers;
+        let failures = failures.entry(network).or_insert_with(|| {
+            order.push_back(network);
+            Failures { count: 0, end: now + WINDOW }
+        });
         failures.count = failures.count.saturating_add(1);
         if failures.count > MAX_FAILURES { failures.refusal() } else { Ok(()) }
+    }
+}
+
+impl Peers {
+    /// Forgets the peers whose time is over, and makes room for one more.
+    fn forget_old(&mut self, now: Instant) {
+        while let Some(first) = self.order.front() {
+            let is_over = self.failures.get(first).is_none_or(|failures| failures.end <= now);
+            if !is_over && self.order.len() < MAX_PEERS {
+                return;
+            }
+            self.failures.remove(first);
+            self.order.pop_front();
+        }
     }
 }
 
@@ -116,7 +131,8 @@ mod tests {
         for number in 0..10_000 {
             assert!(failed.count(peer(number)).is_ok());
         }
-        assert_eq!(failed.0.lock().expect("not poisoned").len(), MAX_PEERS);
+        let peers = failed.0.lock().expect("not poisoned");
+        assert_eq!((peers.failures.len(), peers.order.len()), (MAX_PEERS, MAX_PEERS));
     }
 
     #[tokio::test(start_paused = true)]
