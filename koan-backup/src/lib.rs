@@ -44,6 +44,7 @@
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | `generate` (with the feature) | entities of an existing database |
+//! | `http`, with the feature `http` | the HTTP API as a router for axum; its guide is `guides::http` |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
 //! | [`guides`] | [best practices](guides::best_practices), [configuration](guides::configuration), [directory layout](guides::directory_layout), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
@@ -91,6 +92,9 @@ pub mod guides {
     #[cfg(feature = "generate")]
     #[doc = include_str!("../docs/generate.md")]
     pub mod generate {}
+    #[cfg(feature = "http")]
+    #[doc = include_str!("../docs/http.md")]
+    pub mod http {}
     #[doc = include_str!("../docs/restoring.md")]
     pub mod restoring {}
     #[doc = include_str!("../docs/retention.md")]
@@ -133,6 +137,8 @@ pub use koan_backup_entity::link;
 #[cfg(feature = "generate")]
 #[doc(inline)]
 pub use koan_backup_generate as generate;
+#[cfg(feature = "http")]
+pub use koan_backup_http as http;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
