@@ -34,14 +34,13 @@ mod work;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
 
-pub(crate) use events::{EventKind, OperationEvent};
+pub(crate) use events::OperationEvent;
 pub(crate) use identifier::OperationId;
 pub(crate) use limits::OperationLimits;
-pub(crate) use operation::{Cancellation, Initiator, Operation, OperationKind, OperationStatus};
-pub(crate) use progress::Progress;
-pub(crate) use request::{NewOperation, SubmissionOrigin, Submitted};
+pub(crate) use operation::{Initiator, Operation, OperationKind, OperationStatus};
+pub(crate) use request::NewOperation;
 pub(crate) use service::Operations;
 #[cfg(feature = "sqlite")]
 pub(crate) use store::SqliteOperationStore;
-pub(crate) use store::{OperationPage, OperationQuery, OperationStore};
+pub(crate) use store::{OperationQuery, OperationStore};
 pub(crate) use work::{WorkContext, WorkResult};

@@ -9,7 +9,7 @@ mod statistics;
 
 pub(crate) use backup::BackupResult;
 pub(crate) use duration::duration_text;
-pub(crate) use list::{BackupItem, BackupPage};
+pub(crate) use list::BackupPage;
 pub(crate) use manifest::manifest_document;
 pub(crate) use operation::OperationDocument;
 pub(crate) use statistics::StatisticsDocument;

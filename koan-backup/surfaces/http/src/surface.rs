@@ -59,7 +59,7 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
         tokens: options.tokens,
         authenticator: options.authenticator,
         audit: options.audit,
-        proxy_trust: if options.trust_proxy { ProxyTrust::Trusted } else { ProxyTrust::default() },
+        proxy_trust: if options.trust_proxy { ProxyTrust::ForwardedFor } else { ProxyTrust::default() },
         public_path: links.cookie_path().to_owned(),
         loopback: options.loopback,
         body,

@@ -5,7 +5,6 @@ use axum::extract::State;
 use koan_backup_core::report::ContextCapabilities;
 
 use crate::access::extractor::Viewer;
-use crate::problem::ProblemDocument;
 use crate::state::AppState;
 
 /// Returns the entities, providers and storage profiles of the application, and what each can do.
