@@ -35,7 +35,9 @@ mod warm_up;
 pub use archive::ArchiveBuilder;
 pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
-pub use capabilities::{ContextCapabilities, EntityCapabilities, ProfileCapabilities, ProviderCapabilities};
+pub use capabilities::{
+    ContextCapabilities, EntityCapabilities, ProfileCapabilities, ProviderCapabilities, Source,
+};
 pub use catalog::{Catalog, CatalogQuery};
 pub use context::Koan;
 pub use copy::CopyBuilder;

@@ -43,7 +43,7 @@ pub mod report {
     pub use crate::environment::event::VerificationOutcome;
     pub use crate::koan::{
         ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
-        ProfileCapabilities, ProviderCapabilities, WarmUpReport,
+        ProfileCapabilities, ProviderCapabilities, Source, WarmUpReport,
     };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;

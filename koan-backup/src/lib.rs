@@ -45,6 +45,7 @@
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | `generate` (with the feature) | entities of an existing database |
 //! | `metrics`, `notify` (with these features) | metrics for Prometheus; webhooks, pings and e-mail about backups |
+//! | `http`, with the feature `http` | the HTTP API as a router for axum; its guide is `guides::http` |
 //! | [`mod@serde`] | other serialized forms of fields, such as base64 |
 //! | `cli`, with the feature `cli` | the command line, for the binary of an application; its guide is `guides::command_line` |
 //! | [`guides`] | [best practices](guides::best_practices), [configuration](guides::configuration), [directory layout](guides::directory_layout), [encryption](guides::encryption), [providers](guides::providers), [restoring](guides::restoring), [retention](guides::retention), [storage](guides::storage), [types of columns and fields](guides::types) |
@@ -98,6 +99,9 @@ pub mod guides {
     #[cfg(feature = "notify")]
     #[doc = include_str!("../docs/notifications.md")]
     pub mod notifications {}
+    #[cfg(feature = "http")]
+    #[doc = include_str!("../docs/http.md")]
+    pub mod http {}
     #[doc = include_str!("../docs/restoring.md")]
     pub mod restoring {}
     #[doc = include_str!("../docs/retention.md")]
@@ -140,6 +144,8 @@ pub use koan_backup_entity::link;
 #[cfg(feature = "generate")]
 #[doc(inline)]
 pub use koan_backup_generate as generate;
+#[cfg(feature = "http")]
+pub use koan_backup_http as http;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]

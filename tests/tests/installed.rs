@@ -196,20 +196,11 @@ async fn the_capabilities_describe_entities_providers_and_profiles_without_secre
     insta::assert_snapshot!(text, @r#"
     {
       "application": "shop",
-      "entities": [
-        {
-          "encrypted": true,
-          "name": "Invoice",
-          "provider": "billing",
-          "schema": false
+      "entities": {
+        "Invoice": {
+          "encrypt": true,
         },
-        {
-          "encrypted": false,
-          "name": "User",
-          "provider": "main",
-          "schema": true
-        }
-      ],
+      },
       "environment": "test",
       "profiles": [
         {

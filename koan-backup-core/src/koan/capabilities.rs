@@ -1,5 +1,7 @@
 //! What a context can do: its entities, providers and storage profiles.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::context::Koan;
@@ -22,13 +24,46 @@ pub struct ContextCapabilities {
     pub application: String,
     /// The environment of the application, for example `production`.
     pub environment: String,
-    /// The entities that are backed up, sorted by name. The [inventory](Koan::inventory) also contains the
-    /// excluded and uncovered ones.
-    pub entities: Vec<EntityCapabilities>,
+    /// What a backup of this application can contain.
+    pub available_sources: Vec<Source>,
+    /// The entities that are backed up, by name. The [inventory](Koan::inventory) also contains the excluded and
+    /// uncovered ones.
+    pub entities: BTreeMap<String, EntityCapabilities>,
     /// The providers; the first one is the default.
     pub providers: Vec<ProviderCapabilities>,
     /// The storage profiles; the first one is the default.
     pub profiles: Vec<ProfileCapabilities>,
+    /// The gaps in the coverage: entities without a policy, and the warnings of the [inventory](Koan::inventory).
+    pub warnings: Vec<String>,
+}
+
+impl ContextCapabilities {
+    /// Returns the providers that store these entities. If one of them is not known here, for example because it was
+    /// renamed, every provider is returned.
+    pub fn providers_of<'a>(&self, entities: impl IntoIterator<Item = &'a str>) -> Vec<&ProviderCapabilities> {
+        let known = |name: &str| self.entities.get(name).map(|entity| entity.provider.as_str());
+        let used: Option<Vec<&str>> = entities.into_iter().map(known).collect();
+        let used = used.filter(|used| !used.is_empty());
+        let is_used = |name: &str| used.as_ref().is_none_or(|used| used.contains(&name));
+        self.providers.iter().filter(|provider| is_used(&provider.name)).collect()
+    }
+}
+
+impl ProviderCapabilities {
+    /// Returns the name of the database, or that of the provider if the database has none. A person types it to confirm
+    /// that a restore deletes records there.
+    pub fn target_name(&self) -> &str {
+        self.database.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// A part of the data of an entity that a backup can contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum Source {
+    /// The records.
+    Data,
 }
 
 /// What is possible with an entity.
@@ -36,14 +71,16 @@ pub struct ContextCapabilities {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EntityCapabilities {
-    /// The name of the entity.
-    pub name: String,
+    /// The path of the type, for example `shop::models::Media`.
+    pub full_type_name: String,
     /// The name of the provider that stores its records.
     pub provider: String,
+    /// What a backup of this entity can contain.
+    pub available_sources: Vec<Source>,
     /// Whether its records are encrypted in every archive.
-    pub encrypted: bool,
+    pub encrypt: bool,
     /// Whether archives contain its schema, so that a restore detects changes of the type.
-    pub schema: bool,
+    pub include_schema: bool,
 }
 
 /// What is possible with a provider.
@@ -81,14 +118,16 @@ pub struct ProfileCapabilities {
 
 pub(super) fn capabilities(koan: &Koan) -> ContextCapabilities {
     let environment = &koan.environment;
-    let entities = environment.entities.iter().filter_map(|known| {
-        let policy = known.policy?;
-        Some(EntityCapabilities {
-            name: known.codec.name().to_owned(),
-            provider: known.provider.clone(),
-            encrypted: policy.encrypt,
-            schema: policy.include_schema,
-        })
+    let inventory = koan.inventory();
+    let entities = inventory.included.iter().map(|entity| {
+        let capabilities = EntityCapabilities {
+            full_type_name: entity.type_path.clone(),
+            provider: entity.provider.clone().unwrap_or_default(),
+            available_sources: vec![Source::Data],
+            encrypt: entity.policy.encrypt,
+            include_schema: entity.policy.include_schema,
+        };
+        (entity.entity.clone(), capabilities)
     });
     let providers = environment.providers.iter().map(|(name, provider)| ProviderCapabilities {
         name: name.clone(),
@@ -103,11 +142,15 @@ pub(super) fn capabilities(koan: &Koan) -> ContextCapabilities {
         encryption: storage.encryption(),
         default_compression: BackupOptions::default().compression,
     });
+    let uncovered = inventory.uncovered.iter();
+    let uncovered = uncovered.map(|entity| format!("entity `{}` has no backup coverage", entity.entity));
     ContextCapabilities {
         application: environment.identity.application().to_owned(),
         environment: environment.identity.environment().to_owned(),
+        available_sources: vec![Source::Data],
         entities: entities.collect(),
         providers: providers.collect(),
         profiles: profiles.collect(),
+        warnings: uncovered.chain(inventory.warnings.iter().cloned()).collect(),
     }
 }

@@ -133,22 +133,19 @@ impl RestoreArgs {
             (selection.entities.is_empty() || selection.entities.iter().any(|entity| entity == name))
                 && !selection.exclude.iter().any(|entity| entity == name)
         });
-        let provider_of = |name: &str| {
-            let known = capabilities.entities.iter().find(|entity| entity.name == name);
-            known.map(|entity| entity.provider.clone())
-        };
-        let used: Option<Vec<String>> = selected.map(provider_of).collect();
         let is_contained = |name: &String| manifest.entities.iter().any(|entity| entity.entity == *name);
-        let used = used.filter(|used| !used.is_empty() && selection.entities.iter().all(is_contained));
+        let used = match selection.entities.iter().all(is_contained) {
+            true => capabilities.providers_of(selected),
+            false => capabilities.providers_of([]),
+        };
         let is_listed = |list: &[String], provider: &ProviderCapabilities| {
             list.iter().any(|filter| *filter == provider.name || *filter == provider.kind)
         };
-        let providers = capabilities.providers.into_iter().filter(|provider| {
-            used.as_ref().is_none_or(|used| used.contains(&provider.name))
-                && (selection.providers.is_empty() || is_listed(&selection.providers, provider))
+        let providers = used.into_iter().filter(|provider| {
+            (selection.providers.is_empty() || is_listed(&selection.providers, provider))
                 && !is_listed(&selection.exclude_providers, provider)
         });
-        providers.collect()
+        providers.cloned().collect()
     }
 
     fn builder(&self, session: &Session<'_>, manifest: &Manifest) -> RestoreBuilder {

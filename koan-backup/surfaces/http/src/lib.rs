@@ -1,0 +1,26 @@
+//! The HTTP API of koan-backup.
+//!
+//! An application mounts [`router`] into its own `axum` router. Applications depend on the crate `koan-backup`, which
+//! re-exports this crate as `http` with the feature `http`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod access;
+mod backups;
+mod entities;
+mod links;
+mod openapi;
+mod operations;
+mod options;
+mod problem;
+mod requests;
+mod responses;
+mod routes;
+mod state;
+mod surface;
+
+pub use access::{
+    AuditLog, Authenticator, Principal, PrincipalOrigin, Role, TokenEntry, TokenSecret, Tokens,
+};
+pub use options::HttpOptions;
+pub use surface::{BackupApi, router};

@@ -1,0 +1,15 @@
+//! What requests contain: bodies, query parameters and paths, and their validation.
+
+pub(crate) mod backup;
+mod body;
+mod fields;
+mod path;
+mod query;
+pub(crate) mod list;
+pub(crate) mod range;
+pub(crate) mod restore;
+pub(crate) mod wait;
+
+pub(crate) use body::JsonBody;
+pub(crate) use path::{At, BackupPath, EntityPath, PathParameters};
+pub(crate) use query::QueryParameters;

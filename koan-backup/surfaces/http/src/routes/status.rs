@@ -1,0 +1,85 @@
+//! What runs now, and the last backup of each name.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use koan_backup_core::archive::BackupStatus;
+use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::extractor::Viewer;
+use crate::problem::Problem;
+use crate::responses::OperationDocument;
+use crate::state::AppState;
+
+/// What runs now, and the state of each series of backups.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StatusDocument {
+    /// The operations that have not ended, newest first.
+    operations: Vec<OperationDocument>,
+    /// The series by name.
+    names: BTreeMap<String, NameStatus>,
+    /// The problems of the backups; empty if everything is as expected.
+    problems: Vec<String>,
+    /// The problems of the server: a file of tokens that cannot be used, or an audit log that cannot be written.
+    server_problems: Vec<String>,
+}
+
+/// The state of one series of backups.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NameStatus {
+    /// The id of the newest backup.
+    last_backup_id: String,
+    /// When the newest backup started.
+    last_backup_at: Timestamp,
+    /// How the newest backup ended.
+    #[schema(value_type = String)]
+    status: BackupStatus,
+    /// When the newest complete backup started.
+    last_success_at: Option<Timestamp>,
+    /// When a backup of the series was last verified.
+    last_verified_at: Option<Timestamp>,
+    /// Whether the newest backup was completed without a warning and has no known damage.
+    healthy: bool,
+}
+
+/// Returns the operations that have not ended, and the last backup, verification and health of each series.
+#[utoipa::path(
+    get, path = "/api/backup/status", tag = "backups", operation_id = "status",
+    responses((status = 200, description = "The status", body = StatusDocument))
+)]
+pub(super) async fn status(_: Viewer, State(shared): AppState) -> Result<Json<StatusDocument>, Problem> {
+    let catalog = shared.koan.catalog();
+    let entries = catalog.query().sort_by(SortBy::Time, Order::Descending).await?.entries;
+    let verified = catalog.verifications().await?;
+    let verified_at = |entry: &CatalogEntry| verified.get(&(entry.profile().to_owned(), entry.id())).copied();
+    let mut names: BTreeMap<String, NameStatus> = BTreeMap::new();
+    for entry in &entries {
+        let manifest = entry.manifest();
+        let state = names.entry(manifest.series_name().to_string()).or_insert_with(|| NameStatus {
+            last_backup_id: manifest.id.to_string(),
+            last_backup_at: manifest.created_at,
+            status: manifest.status,
+            last_success_at: None,
+            last_verified_at: None,
+            healthy: entry.is_healthy(),
+        });
+        if manifest.status.is_complete() {
+            state.last_success_at = state.last_success_at.max(Some(manifest.created_at));
+        }
+        state.last_verified_at = state.last_verified_at.max(verified_at(entry));
+    }
+    let health = catalog.health(shared.koan.expectations()).await?;
+    let unfinished = shared.operations.unfinished().await?;
+    Ok(Json(StatusDocument {
+        operations: unfinished.iter().map(|operation| OperationDocument::new(operation, &shared.links)).collect(),
+        names,
+        problems: health.problems,
+        server_problems: shared.access.problems(),
+    }))
+}

@@ -1,0 +1,28 @@
+//! What the handlers of requests share.
+
+use std::sync::Arc;
+
+use koan_backup_core::Koan;
+
+use crate::access::gate::Access;
+use crate::entities::RoutedEntities;
+use crate::links::Links;
+use crate::operations::Operations;
+
+/// What the handlers of requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The context whose databases and storage profiles the API uses.
+    pub(crate) koan: Koan,
+    /// The entities that routes can name.
+    pub(crate) entities: RoutedEntities,
+    /// The addresses of the routes.
+    pub(crate) links: Links,
+    /// The operations that requests start.
+    pub(crate) operations: Operations,
+    /// Who may do what.
+    pub(crate) access: Arc<Access>,
+}
+
+/// The state of the router.
+pub(crate) type AppState = axum::extract::State<Arc<Shared>>;

@@ -1,0 +1,112 @@
+//! The router of the HTTP API, and its end.
+
+use std::sync::Arc;
+
+use axum::Router;
+use koan_backup_core::{Koan, Result, SystemClock};
+
+use crate::access::gate::{Access, AccessSettings};
+use crate::access::layer::protect;
+use crate::access::peer::ProxyTrust;
+use crate::access::request_body::BodyLimits;
+use crate::entities::RoutedEntities;
+use crate::links::Links;
+use crate::openapi;
+#[cfg(feature = "sqlite")]
+use crate::operations::SqliteOperationStore;
+use crate::operations::{OperationLimits, OperationStore, Operations};
+use crate::options::{HttpOptions, Replicas};
+use crate::routes;
+use crate::state::Shared;
+
+/// The HTTP API of a context. [`router`] creates it.
+#[derive(Clone, Debug)]
+#[must_use = "the API is not reachable until its router is served"]
+pub struct BackupApi {
+    router: Router,
+    shared: Arc<Shared>,
+}
+
+/// Creates the HTTP API of a context.
+///
+/// ```no_run
+/// use axum::Router;
+/// use koan_backup_http::{HttpOptions, Tokens, router};
+///
+/// # async fn run(koan: koan_backup_core::Koan) -> Result<(), Box<dyn std::error::Error>> {
+/// let options = HttpOptions::new().public_path("/ops").tokens(Tokens::file("tokens.toml")?);
+/// let backup = router(koan, options).await?;
+/// let app: Router = Router::new().nest("/ops", backup.router());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+/// axum::serve(listener, app).await?;
+/// backup.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Nobody could use the API, because there are neither tokens nor an authenticator; two entities have the same name in
+/// paths; or the store of operations cannot be opened.
+pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
+    let links = Links::new(options.public_path.as_deref().unwrap_or("/"))?;
+    let entities = RoutedEntities::of(&koan)?;
+    let allow_origins = options.allowed_origins()?;
+    let mut body = BodyLimits::default();
+    if let Some(bytes) = options.max_body_bytes {
+        body.max_bytes = bytes;
+    }
+    let access = Access::new(AccessSettings {
+        tokens: options.tokens,
+        authenticator: options.authenticator,
+        audit: options.audit,
+        proxy_trust: if options.trust_proxy { ProxyTrust::ForwardedFor } else { ProxyTrust::default() },
+        public_path: links.cookie_path().to_owned(),
+        loopback: options.loopback,
+        body,
+        allow_origins,
+        ..AccessSettings::default()
+    })?;
+    let mut limits = OperationLimits::default();
+    if let Some(running) = options.max_running {
+        limits = limits.running(running);
+    }
+    if let Some(queued) = options.max_queued {
+        limits = limits.queued(queued);
+    }
+    let store = operation_store(&koan, options.replicas).await?;
+    let operations = Operations::open(store, limits, Arc::new(SystemClock));
+    let access = Arc::new(access);
+    let shared = Arc::new(Shared { koan, entities, links, operations, access: Arc::clone(&access) });
+    let (protected, protected_api) = routes::protected().split_for_parts();
+    let (public, public_api) = routes::public().split_for_parts();
+    let mut document = protected_api;
+    document.merge(public_api);
+    let protected = shared.entities.all().iter().fold(protected, |router, entity| router.merge(routes::of_entity(entity)));
+    let protected = protected.merge(openapi::route(document, &shared.links)).with_state(Arc::clone(&shared));
+    let router = protect(&access, protected, public.with_state(Arc::clone(&shared)));
+    Ok(BackupApi { router, shared })
+}
+
+/// Opens the store of operations: a file in the state directory, or documents in the default storage profile.
+async fn operation_store(koan: &Koan, replicas: Replicas) -> Result<Arc<dyn OperationStore>> {
+    match replicas {
+        #[cfg(feature = "sqlite")]
+        Replicas::One => Ok(Arc::new(SqliteOperationStore::open(koan.state_directory()).await?)),
+        _ => Err(koan_backup_core::Error::new(koan_backup_core::ErrorKind::Unsupported, "several replicas")),
+    }
+}
+
+impl BackupApi {
+    /// Returns the router, which an application nests at the public path: `Router::new().nest("/ops", api.router())`.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Ends the streams of events, refuses new operations, cancels those that run, and waits until they have stopped.
+    ///
+    /// # Errors
+    /// The end of an operation could not be recorded within the time limit.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.shared.operations.shutdown().await
+    }
+}

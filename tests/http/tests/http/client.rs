@@ -1,0 +1,87 @@
+//! A client of the API.
+
+use koan_backup_http_tests::{ADMIN, Server};
+use koan_backup_tests::wait;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A server with ten users and orders, and a client.
+pub(crate) struct Client {
+    pub(crate) server: Server,
+    pub(crate) folder: TempDir,
+    http: reqwest::Client,
+}
+
+/// A response with its body as JSON.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    pub(crate) async fn start() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let server = Server::start(folder.path()).await.expect("the server starts");
+        Self { server, folder, http: reqwest::Client::new() }
+    }
+
+    /// Starts a request with a token.
+    pub(crate) fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.server.url)).bearer_auth(token)
+    }
+
+    /// Starts a request without a token, to an address that begins with the host.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.server.application_url))
+    }
+
+    /// Sends a `GET` request as an admin.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path, ADMIN)).await
+    }
+
+    /// Sends a `POST` request as an admin.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, path, ADMIN).json(body)).await
+    }
+
+    /// Makes a backup and returns its id.
+    pub(crate) async fn backup(&self, name: &str) -> String {
+        let made = self.post("/api/backup/all?wait=true", &json!({ "name": name })).await;
+        assert_eq!(made.status, StatusCode::OK, "the backup is made: {made:?}");
+        made.body["backupId"].as_str().expect("the result contains the id").to_owned()
+    }
+
+    /// Waits until an operation has ended, and returns it.
+    pub(crate) async fn ended(&self, operation: &Value) -> Value {
+        let id = operation["operationId"].as_str().expect("an operation has an id").to_owned();
+        let mut last = Value::Null;
+        wait::until("the operation ends", async || {
+            last = self.get(&format!("/api/backup/operations/{id}")).await.body;
+            !last["completedAt"].is_null()
+        })
+        .await;
+        last
+    }
+}
+
+/// Sends a request and parses the body of the response.
+pub(crate) async fn answer(request: RequestBuilder) -> Answer {
+    let response: Response = request.send().await.expect("the server answers");
+    let status = response.status();
+    let text = response.text().await.expect("the body can be read");
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    Answer { status, body }
+}
+
+impl Answer {
+    /// Asserts that the response is a problem of this kind, and returns its text.
+    pub(crate) fn problem(&self, status: StatusCode, code: &str) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.body["type"], format!("urn:koan-backup:problem:{code}"), "{self:?}");
+        assert_eq!(self.body["status"], status.as_u16(), "{self:?}");
+        format!("{}; {}", self.body["detail"].as_str().unwrap_or_default(), self.body["help"].as_str().unwrap_or_default())
+    }
+}

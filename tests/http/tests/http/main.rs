@@ -1,0 +1,12 @@
+//! The HTTP API over a socket.
+
+mod client;
+mod creating;
+mod documents;
+mod downloads;
+mod names;
+mod operations;
+mod removal;
+mod restoring;
+mod roles;
+mod validation;
