@@ -196,10 +196,28 @@ async fn the_capabilities_describe_entities_providers_and_profiles_without_secre
     insta::assert_snapshot!(text, @r#"
     {
       "application": "shop",
+      "availableSources": [
+        "data"
+      ],
       "entities": {
         "Invoice": {
+          "availableSources": [
+            "data"
+          ],
           "encrypt": true,
+          "fullTypeName": "installed::Invoice",
+          "includeSchema": false,
+          "provider": "billing"
         },
+        "User": {
+          "availableSources": [
+            "data"
+          ],
+          "encrypt": false,
+          "fullTypeName": "installed::User",
+          "includeSchema": true,
+          "provider": "main"
+        }
       },
       "environment": "test",
       "profiles": [
@@ -271,7 +289,8 @@ async fn the_capabilities_describe_entities_providers_and_profiles_without_secre
           "kind": "memory",
           "name": "billing"
         }
-      ]
+      ],
+      "warnings": []
     }
     "#);
 }

@@ -54,7 +54,7 @@ async fn a_selective_backup_selects_and_every_option_has_its_effect() {
     let client = Client::start().await;
     let body = json!({
         "name": "selected", "description": "for the audit", "tags": ["audit"], "metadata": { "ticket": "42" },
-        "storageProfile": "default", "excludeEntityTypes": ["Order"], "includeProviders": ["sqlite"],
+        "storageProfile": "local", "excludeEntityTypes": ["Order"], "includeProviders": ["sqlite"],
         "excludeProviders": ["postgres"], "maxConcurrency": 2, "continueOnError": false, "batchSize": 500,
         "compressData": true, "compressionLevel": "SmallestSize", "verifyAfterBackup": true,
         "includeSchemaSnapshot": false,

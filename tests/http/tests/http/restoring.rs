@@ -50,7 +50,7 @@ async fn a_restore_that_deletes_records_needs_the_name_of_the_database() {
         "replaceExisting": true, "confirm": name, "entityTypes": ["User"], "conflictMode": "overwrite", "batchSize": 100,
         "validateBeforeRestore": true, "optimizeForBulkInsert": true, "disableConstraints": false,
         "disableIndexes": false, "useBulkMode": false, "optimizationLevel": "Safe", "continueOnError": false,
-        "storageProfile": "default",
+        "storageProfile": "local",
     });
     let restored = client.post(&path, &body).await;
     assert_eq!(restored.status, StatusCode::OK, "{restored:?}");
