@@ -49,8 +49,6 @@ impl Shop {
     /// Builds a context that a notifier observes.
     pub(crate) async fn koan(&self, notifier: &Notifier) -> Koan {
         let koan = Koan::builder()
-            .only_registered()
-            .register::<Item>()
             .provider(Sqlite::open(self.0.path().join("shop.db")).expect("the database opens"))
             .storage(Storage::local(self.0.path().join("backups")).expect("the storage opens"))
             .state_directory(self.0.path().join("state"))
