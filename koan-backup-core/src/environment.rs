@@ -7,6 +7,7 @@ pub(crate) mod latest;
 pub(crate) mod lease;
 pub(crate) mod manifest_durability;
 pub(crate) mod newest;
+pub(crate) mod read_lease;
 mod storage_directories;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,10 @@ pub(crate) struct Environment {
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,
     /// The storage profiles with their names; the first one is the default.
     pub(crate) storages: Vec<(String, Storage)>,
+    /// The default storage profile of the application, in which its processes coordinate. An operation on a
+    /// directory tree has another storage profile of its own, but the same shared storage. `None` if no
+    /// storage profile can be used, which only a diagnosis accepts.
+    pub(crate) shared_storage: Option<Storage>,
     /// The cache of manifests.
     pub(crate) manifests: ManifestCache,
     /// The recipients for which entities and archives are encrypted.
@@ -51,6 +56,8 @@ pub(crate) struct Environment {
     /// The state directory of this machine.
     pub(crate) state: MachineState,
     pub(crate) listener: Listener,
+    /// The listeners that receive the events of all operations.
+    pub(crate) observers: Vec<Listener>,
     pub(crate) operation_log: OperationLog,
 }
 
@@ -143,9 +150,17 @@ impl Environment {
         profile.unwrap_or(default)
     }
 
-    /// Returns the listener of an operation, or the listener of the context if the operation has none.
+    /// Returns the listener of an operation, or the listener of the context if the operation has none, together
+    /// with the observers of the context.
     pub(crate) fn listener(&self, listener: &Listener) -> Listener {
-        if listener.is_listening() { listener.clone() } else { self.listener.clone() }
+        let own = if listener.is_listening() { listener } else { &self.listener };
+        Listener::combined(std::iter::once(own).chain(&self.observers))
+    }
+
+    /// Returns whether the operation or the context has a listener. Observers are not considered, because they
+    /// do not show progress.
+    pub(crate) fn has_listener(&self, listener: &Listener) -> bool {
+        listener.is_listening() || self.listener.is_listening()
     }
 
     /// Returns the listener of a backup or restore, which emits events and progress, and logs within `span`.

@@ -1,5 +1,6 @@
 //! The context of an application: its entities, databases and storage profiles, and the operations on them.
 
+mod archive;
 mod background;
 mod backup;
 mod builder;
@@ -22,6 +23,7 @@ mod maintenance_task;
 mod methods;
 mod names;
 mod recover;
+mod refused_backup;
 mod rekey;
 mod removal;
 mod restore;
@@ -30,6 +32,7 @@ mod setters;
 mod verify;
 mod warm_up;
 
+pub use archive::ArchiveBuilder;
 pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
 pub use capabilities::{ContextCapabilities, EntityCapabilities, ProfileCapabilities, ProviderCapabilities};

@@ -22,11 +22,11 @@ pub mod storage;
 pub mod builders {
     pub use crate::declaration::selection::Selection;
     pub use crate::koan::{
-        BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder, DiagnosisBuilder,
-        DiffBuilder, DirectoryBackupBuilder, ExtractBuilder, ExtractDirectoryBuilder, ExtractFilesBuilder,
-        FindBuilder, MaintenanceBuilder, Names, OneName, RecordsBuilder, RecoverBuilder, RekeyAllBuilder,
-        RekeyBuilder, RestoreBuilder, RestoreDirectory, RetentionBuilder, SeveralNames, VerifyBuilder,
-        ViabilityBuilder,
+        ArchiveBuilder, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder,
+        DiagnosisBuilder, DiffBuilder, DirectoryBackupBuilder, ExtractBuilder, ExtractDirectoryBuilder,
+        ExtractFilesBuilder, FindBuilder, MaintenanceBuilder, Names, OneName, RecordsBuilder, RecoverBuilder,
+        RekeyAllBuilder, RekeyBuilder, RestoreBuilder, RestoreDirectory, RetentionBuilder, SeveralNames,
+        VerifyBuilder, ViabilityBuilder,
     };
     pub use crate::operations::backup::BackupOptions;
     pub use crate::operations::restore::RestoreOptions;
@@ -40,6 +40,7 @@ pub mod maintenance {
 /// The reports of operations, and the types of their fields.
 pub mod report {
     pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
+    pub use crate::environment::event::VerificationOutcome;
     pub use crate::koan::{
         ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
         ProfileCapabilities, ProviderCapabilities, WarmUpReport,
@@ -53,6 +54,7 @@ pub mod report {
     pub use crate::operations::recover::{ArchiveRecovery, RecoveryOutcome, RecoveryReport};
     pub use crate::operations::rekey::{RekeyReport, RekeySummary};
     pub use crate::operations::restore::{EntityRestore, RestoreReport, Verification, ViabilityReport};
+    pub use crate::operations::stored_archive::StoredArchive;
     pub use crate::operations::tree::{DirectoryBackupReport, DirectoryFile};
     pub use crate::operations::verify::{EntityVerification, Issue, VerifyReport, VerifyScope};
     pub use crate::provider::{Finding, Severity, SuspendedKind, SuspendedObject, WriteCounts};

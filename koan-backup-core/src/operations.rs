@@ -12,5 +12,7 @@ pub(crate) mod prune;
 pub(crate) mod recover;
 pub(crate) mod rekey;
 pub(crate) mod restore;
+pub(crate) mod stored_archive;
 pub(crate) mod tree;
+pub(crate) mod verification;
 pub(crate) mod verify;

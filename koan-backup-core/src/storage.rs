@@ -21,6 +21,7 @@ mod probe;
 mod profile;
 mod profile_state;
 mod rate_limited;
+mod shared_folder;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,8 @@ pub(crate) use self::probe::Probe;
 pub(crate) use self::profile::is_read_only;
 use self::profile_state::{NewProfile, ProfileRecord};
 use self::rate_limited::{RateLimitedMultipart, RateLimitedStore};
+pub(crate) use self::shared_folder::SHARED_FOLDER;
+pub use self::shared_folder::{Creation, SharedDocument, SharedFolder};
 use crate::encryption::ArchiveEncryption;
 use crate::foundation::error::{Error, ErrorKind, Result};
 

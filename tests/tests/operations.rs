@@ -360,7 +360,7 @@ async fn a_backup_that_exceeds_its_timeout_fails_with_the_timeout_in_the_error_a
         let final_status = Arc::new(Mutex::new(None));
         let recorder = Arc::clone(&final_status);
         let backup = koan.backup(format!("nightly {limit:?}")).timeout(limit).on_event(move |event| {
-            if let Event::BackupFinished { status, .. } = event {
+            if let Event::BackupFinished { id: Some(_), status, .. } = event {
                 *recorder.lock().expect("the lock is not poisoned") = Some(*status);
             }
         });

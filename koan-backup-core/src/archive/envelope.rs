@@ -28,6 +28,8 @@ impl Manifest {
             name: self.name.clone(),
             series: self.series.clone(),
             description: self.description.clone(),
+            triggered_by: self.triggered_by.clone(),
+            reason: self.reason.clone(),
             created_at: self.created_at,
             completed_at: self.completed_at,
             duration_ms: self.duration_ms,

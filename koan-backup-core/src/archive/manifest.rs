@@ -41,8 +41,14 @@ pub struct Manifest {
     /// from the name of the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesName>,
-    /// A description that a person wrote.
+    /// A description that a person wrote, or that was composed from `triggered_by` and `reason`.
     pub description: Option<String>,
+    /// Who or what started the backup, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggered_by: Option<String>,
+    /// Why the backup was started, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When the backup started.
     pub created_at: Timestamp,
     /// When the backup ended.

@@ -5,9 +5,11 @@ mod progress;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::archive::BackupStatus;
+use crate::archive::{BackupStatus, Manifest};
 use crate::foundation::id::{BackupId, BackupName, SetName};
+use crate::foundation::series::SeriesName;
 use crate::provider::SessionIntent;
 
 pub(crate) use log::{OperationLog, operation_listener};
@@ -38,6 +40,8 @@ pub enum Event {
         id: BackupId,
         /// The name of the backup.
         name: BackupName,
+        /// The series of the backup.
+        series: SeriesName,
         /// How many pairs of entity and set it will read.
         entries: usize,
         /// How many records it will read, if that is known.
@@ -132,6 +136,10 @@ pub enum Event {
     RestoreStarted {
         /// The id of the backup.
         id: BackupId,
+        /// The name of the backup.
+        name: BackupName,
+        /// The series of the backup.
+        series: SeriesName,
         /// Whether the restore writes, or only compares every record.
         intent: SessionIntent,
     },
@@ -159,19 +167,72 @@ pub enum Event {
         /// The percentage, from 1 to 100.
         percent: u8,
     },
-    /// A restore ended: committed, or rolled back after an error.
-    RestoreFinished {
+    /// A verification ended that was started for its own sake: by [`Koan::verify`](crate::Koan::verify), by
+    /// maintenance, or after a backup. The verification within a restore, copy or rekey does not emit it.
+    VerificationFinished {
         /// The id of the backup.
         id: BackupId,
+        /// The name of the backup.
+        name: BackupName,
+        /// The series of the backup.
+        series: SeriesName,
+        /// Whether the whole backup was to be verified, and not a sample or some of its entities.
+        is_complete: bool,
+        /// The outcome of the verification.
+        outcome: VerificationOutcome,
+    },
+    /// A restore ended: committed, or rolled back after an error. Every restore that is awaited emits this event
+    /// exactly once, also if it is refused before it starts, and if its future is dropped.
+    RestoreFinished {
+        /// The id of the backup, if the backup was found.
+        id: Option<BackupId>,
+        /// The name of the backup, if it is known.
+        name: Option<BackupName>,
+        /// The series of the backup, if the backup was found.
+        series: Option<SeriesName>,
+        /// Whether the restore was to write, or only to compare every record.
+        intent: SessionIntent,
         /// The error as text, if the restore failed.
         error: Option<String>,
+        /// How long the restore took.
+        duration: Duration,
     },
-    /// A backup ended.
+    /// A backup ended. Every backup with a valid name that is awaited emits this event exactly once, also if it is
+    /// refused before it starts, and if its future is dropped.
     BackupFinished {
-        /// The id of the backup.
-        id: BackupId,
+        /// The id of the backup, if it received one before it ended.
+        id: Option<BackupId>,
+        /// The name of the backup.
+        name: BackupName,
+        /// The series of the backup.
+        series: SeriesName,
         /// The status of the backup.
         status: BackupStatus,
+        /// The error as text, if the operation failed.
+        error: Option<String>,
+        /// The manifest, if the backup was published with an archive or in a directory tree. In a directory tree, it
+        /// has no archive.
+        manifest: Option<Arc<Manifest>>,
+        /// How long the backup took.
+        duration: Duration,
+    },
+}
+
+/// The outcome of a verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerificationOutcome {
+    /// Everything that was verified is intact.
+    Valid,
+    /// The backup is damaged.
+    Damaged {
+        /// The first problem.
+        problem: String,
+    },
+    /// The verification could not be completed, so the state of the backup is unknown.
+    Unknown {
+        /// The error as text.
+        error: String,
     },
 }
 
@@ -199,12 +260,27 @@ impl Listener {
         self.0.is_some()
     }
 
-    /// Emits the event that `event` creates. A panic of the callback is logged and does not end the
-    /// operation.
+    /// Returns a listener that passes every event to each of these listeners, in their order.
+    pub(crate) fn combined<'a>(listeners: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut listening: Vec<_> =
+            listeners.into_iter().filter(|listener| listener.is_listening()).cloned().collect();
+        match listening.len() {
+            0 | 1 => listening.pop().unwrap_or_default(),
+            _ => Self::new(move |event| listening.iter().for_each(|listener| listener.receive(event))),
+        }
+    }
+
+    /// Emits the event that `event` creates.
     pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        if self.is_listening() {
+            self.receive(&event());
+        }
+    }
+
+    /// Passes an event to the callback. A panic of the callback is logged and does not end the operation.
+    fn receive(&self, event: &Event) {
         if let Some(listen) = &self.0 {
-            let event = event();
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listen(&event)));
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| listen(event)));
             if outcome.is_err() {
                 tracing::warn!(target: "koan::backup", "an event listener panicked");
             }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use futures::future::BoxFuture;
 
-use super::context::{ContextRef, Koan};
+use super::context::ContextRef;
 use super::directory::DirectoryBackupBuilder;
 use super::names::Names;
+use super::refused_backup::{RefusedBackup, ValidBackup};
 use super::setters::{run_setters, selection_setters, timeout_setter};
 use crate::archive::Compression;
 use crate::entity::EntityDescriptor;
@@ -91,6 +92,19 @@ impl BackupBuilder {
     /// Sets a description for people.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.options.description = Some(description.into());
+        self
+    }
+
+    /// Records who or what started the backup, for example `alice` or `the nightly job`: at most 200 characters.
+    pub fn triggered_by(mut self, who: impl Into<String>) -> Self {
+        self.options.triggered_by = Some(who.into());
+        self
+    }
+
+    /// Records why the backup was started: at most 1000 characters. Without a
+    /// [description](Self::description), one is composed from who started the backup and why.
+    pub fn reason(mut self, why: impl Into<String>) -> Self {
+        self.options.reason = Some(why.into());
         self
     }
 
@@ -205,24 +219,33 @@ impl BackupBuilder {
     }
 
     /// Returns the context, the name and the options, if all are valid.
-    fn into_parts(self) -> Result<(Koan, BackupName, BackupOptions)> {
-        let koan = self.koan.require()?.clone();
-        if let Some(error) = self.invalid {
-            return Err(error);
+    fn into_parts(self) -> Result<ValidBackup, RefusedBackup> {
+        let koan = match self.koan.require() {
+            Ok(koan) => koan.clone(),
+            Err(error) => return Err(RefusedBackup::without_name(error)),
+        };
+        let selects_nothing = || {
+            self.requirement == SelectionRequirement::Selected && !self.options.selection.selects_something()
+        };
+        let problem = self.invalid.or_else(|| selects_nothing().then(|| nothing_selected(&self.name)));
+        match (problem, BackupName::of_new_backup(self.name)) {
+            (None, Ok(name)) => Ok((koan, name, self.options)),
+            (Some(error), Ok(name)) => Err(RefusedBackup::new(error, (koan, name, self.options))),
+            (Some(error), Err(_)) | (None, Err(error)) => Err(RefusedBackup::without_name(error)),
         }
-        if self.requirement == SelectionRequirement::Selected && !self.options.selection.selects_something() {
-            return Err(Error::new(
-                ErrorKind::Configuration,
-                format!(
-                    "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
-                     `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
-                     `Backup::all(\"{0}\")`",
-                    self.name.escape_debug()
-                ),
-            ));
-        }
-        Ok((koan, BackupName::of_new_backup(self.name)?, self.options))
     }
+}
+
+fn nothing_selected(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Configuration,
+        format!(
+            "backup `{0}` of selected entities selects none; add `.entity::<T>()`, `.entities(…)`, \
+             `.providers(…)`, `.sets(…)` or `.filter(…)`, or back everything up with \
+             `Backup::all(\"{0}\")`",
+            name.escape_debug()
+        ),
+    )
 }
 
 impl IntoFuture for BackupBuilder {
@@ -231,7 +254,7 @@ impl IntoFuture for BackupBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let (koan, name, options) = self.into_parts()?;
+            let (koan, name, options) = self.into_parts().map_err(RefusedBackup::announce)?;
             backup::run(&koan.environment, &name, &options).await
         })
     }

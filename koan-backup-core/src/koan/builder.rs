@@ -4,6 +4,7 @@ mod archives_only;
 mod declared_names;
 mod defaults;
 mod diagnosis;
+mod events;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::catalog::{Lookup, ManifestCache};
 use crate::declaration::registry::Registry;
 use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, ScopeDeclaration};
-use crate::environment::event::{Event, Listener, OperationLog};
+use crate::environment::event::{Listener, OperationLog};
 use crate::environment::latest;
 use crate::environment::lease;
 use crate::environment::{Environment, require_archive_recipients, require_recipients};
@@ -71,6 +72,7 @@ pub struct KoanBuilder {
     clock: Arc<dyn Clock>,
     lease_time: Duration,
     listener: Listener,
+    observers: Vec<Listener>,
     operation_log: OperationLog,
     catalog_cache: Option<PathBuf>,
     state_directory: Option<PathBuf>,
@@ -111,6 +113,7 @@ impl KoanBuilder {
             clock: Arc::new(SystemClock),
             lease_time: lease::DEFAULT_LEASE_TIME,
             listener: Listener::default(),
+            observers: Vec::new(),
             operation_log: OperationLog::Emitted,
             catalog_cache: None,
             state_directory: None,
@@ -263,20 +266,6 @@ impl KoanBuilder {
         self
     }
 
-    /// Registers the default event listener, used by backups and restores that do not set their own.
-    pub fn on_event(mut self, listen: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listener = Listener::new(listen);
-        self
-    }
-
-    /// Disables the log of backups and restores. Otherwise their start, progress, preparation, completion and
-    /// failure are logged through `tracing` with the target `koan::backup`, inside spans of the operation and
-    /// the entity.
-    pub fn without_operation_log(mut self) -> Self {
-        self.operation_log = OperationLog::Off;
-        self
-    }
-
     /// Builds the context: resolves every policy, reads the structure of every database, logs the boot
     /// report, and refuses an invalid configuration.
     ///
@@ -331,6 +320,7 @@ impl KoanBuilder {
             inventory.require_covered()?;
         }
         let environment = Arc::new(Environment {
+            shared_storage: self.storages.first().map(|(_, storage)| storage.clone()),
             inventory,
             entities,
             providers: self.providers,
@@ -344,6 +334,7 @@ impl KoanBuilder {
             identity,
             state,
             listener: self.listener,
+            observers: self.observers,
             operation_log: self.operation_log,
         });
         let defaults = Arc::new(self.defaults);

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use futures::future::BoxFuture;
 
 use super::context::Koan;
+use super::refused_backup::{RefusedBackup, ValidBackup};
 use super::restore::RestoreBuilder;
 use crate::catalog::BackupRef;
 use crate::foundation::error::Result;
-use crate::foundation::id::BackupName;
 use crate::foundation::runtime::in_runtime;
-use crate::operations::backup::BackupOptions;
 use crate::operations::tree::{self, DirectoryBackupReport};
 
 /// The builder of a backup into a directory tree, which runs when it is awaited.
@@ -35,16 +34,13 @@ use crate::operations::tree::{self, DirectoryBackupReport};
 #[derive(Debug)]
 #[must_use = "a backup does nothing until it is awaited"]
 pub struct DirectoryBackupBuilder {
-    backup: Result<ValidBackup>,
+    backup: Result<ValidBackup, RefusedBackup>,
     root: PathBuf,
 }
 
-/// The context, the name and the options of a backup.
-type ValidBackup = (Koan, BackupName, BackupOptions);
-
 impl DirectoryBackupBuilder {
     /// Creates the builder of a backup whose settings are valid, or are refused when the builder is awaited.
-    pub(super) fn new(backup: Result<ValidBackup>, root: &Path) -> Self {
+    pub(super) fn new(backup: Result<ValidBackup, RefusedBackup>, root: &Path) -> Self {
         Self { backup, root: root.to_owned() }
     }
 }
@@ -55,8 +51,7 @@ impl IntoFuture for DirectoryBackupBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
-            let (koan, name, options) = self.backup?;
-            koan.environment.require_outside_storage(&self.root).await?;
+            let (koan, name, options) = self.backup.map_err(RefusedBackup::announce)?;
             tree::back_up(&koan.environment, &name, &options, self.root).await
         })
     }

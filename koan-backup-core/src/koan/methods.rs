@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::archive::ArchiveBuilder;
 use super::backup::BackupBuilder;
 use super::builder::KoanBuilder;
 use super::capabilities::{self, ContextCapabilities};
@@ -35,6 +36,7 @@ use crate::operations::backup::BackupOptions;
 use crate::operations::count;
 use crate::operations::prune;
 use crate::operations::restore::RestoreOptions;
+use crate::storage::SharedFolder;
 
 impl Koan {
     /// Returns a builder for a context.
@@ -99,6 +101,13 @@ impl Koan {
     /// [`extract`](Self::extract).
     pub fn records(&self, backup: impl Into<BackupRef>) -> RecordsBuilder {
         RecordsBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Opens the archive of a backup, so that its stored bytes can be read, for example for a download. The backup is
+    /// selected as for [`extract`](Self::extract). No key is needed, and a lease prevents the removal of the backup while
+    /// it is read.
+    pub fn archive(&self, backup: impl Into<BackupRef>) -> ArchiveBuilder {
+        ArchiveBuilder::new(self.clone(), backup.into())
     }
 
     /// Finds a backup without opening it. It is selected by name (the newest backup with this name), by id, by
@@ -200,6 +209,22 @@ impl Koan {
     /// Returns the keys of the configuration that the application has fixed, which no flag of a command line may change.
     pub fn fixed_settings(&self) -> impl Iterator<Item = &str> {
         self.defaults.fixed_settings.iter().map(String::as_str)
+    }
+
+    /// Opens a folder of small documents in the default storage profile, which the processes of the application share,
+    /// for example the replicas of a server. The name consists of lower-case letters, digits and hyphens. Two
+    /// applications that share a profile also share the folder.
+    ///
+    /// # Errors
+    /// The name is invalid.
+    pub fn shared_folder(&self, name: &str) -> Result<SharedFolder> {
+        SharedFolder::new(self.environment.storage(None)?.clone(), name)
+    }
+
+    /// Returns the state directory, in which this machine stores the locations that it has used, and in which an
+    /// application may store state of its own. It does not exist before something is stored in it.
+    pub fn state_directory(&self) -> &Path {
+        self.environment.state.directory()
     }
 
     /// Stops the background tasks that the builder started, and waits until they have stopped. The context can still be

@@ -195,6 +195,14 @@ impl RestoreBuilder {
             None => Ok((self.koan.require()?.clone(), self.source, self.options)),
         }
     }
+
+    /// Announces the end of a restore whose settings are invalid.
+    fn announce_if_invalid(&self) {
+        if let (Some(error), Ok(environment)) = (&self.invalid, self.koan.environment()) {
+            let (RestoreSource::Profile(backup) | RestoreSource::Directory(_, backup)) = &self.source;
+            restore::announce_refusal(environment, backup, &self.options, error);
+        }
+    }
 }
 
 /// Finds the backup, and the keys that decrypt it.
@@ -233,11 +241,12 @@ impl IntoFuture for RestoreBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
+            self.announce_if_invalid();
             let (koan, source, options) = self.into_parts()?;
             match source {
                 RestoreSource::Profile(backup) => {
                     let found = Box::pin(find(&koan, &backup, &options));
-                    restore::run(&koan.environment, found, &options).await
+                    restore::run(&koan.environment, &backup, found, &options).await
                 }
                 RestoreSource::Directory(root, backup) => {
                     tree::restore(&koan.environment, root, &backup, &options).await

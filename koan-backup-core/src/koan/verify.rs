@@ -15,9 +15,14 @@ use crate::environment::latest;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
 use crate::foundation::runtime::in_runtime;
-use crate::operations::verify::{self, Selected, VerifyOptions, VerifyReport, VerifyScope};
+use crate::operations::verification;
+use crate::operations::verify::{Selected, VerifyOptions, VerifyReport, VerifyScope};
 
 /// The builder of a verification, which runs when it is awaited.
+///
+/// A verification of the whole backup is recorded in the storage profile, so that the catalog and other processes know
+/// when the backup was verified, and whether it is damaged. If the storage cannot be written, the report contains a note.
+/// A sample, and a verification of some entities, are not recorded.
 ///
 /// ```
 /// # use koan_backup_shop::User;
@@ -108,12 +113,7 @@ impl IntoFuture for VerifyBuilder {
             };
             let (backup, identities) = until_cancelled(cancel, found).await?;
             let notes = backup.notes(&environment.identity);
-            let (id, scope) = (backup.manifest.id, self.options.scope);
-            let archive = backup.manifest.archive.as_ref().map(|archive| archive.file.clone());
-            let mut report = match until_cancelled(cancel, backup.opened(&identities)).await {
-                Ok(backup) => verify::run(environment, &backup, &self.options, &identities).await,
-                Err(error) => VerifyReport::from_damage(id, &archive.unwrap_or_default(), scope, error),
-            }?;
+            let mut report = verification::run(environment, &backup, &self.options, &identities).await?;
             report.notes.extend(notes);
             Ok(report)
         })

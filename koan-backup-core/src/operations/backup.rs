@@ -2,6 +2,7 @@
 
 mod attempt;
 mod encode;
+mod end;
 mod header;
 mod loss_warnings;
 mod options;
@@ -12,6 +13,7 @@ mod report;
 mod run;
 mod verification;
 
+pub(crate) use end::{BackupEnd, announce_refusal};
 pub use options::BackupOptions;
 pub use report::BackupReport;
 pub(crate) use run::run;

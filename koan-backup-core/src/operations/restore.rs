@@ -2,15 +2,17 @@
 
 mod balance;
 mod drift;
+mod end;
 mod options;
-mod pin;
 mod plan;
+mod provider_leases;
 mod records;
 mod report;
 mod run;
 mod viability;
 
 pub(crate) use balance::require_balance;
+pub(crate) use end::announce_refusal;
 pub use options::{RestoreOptions, Verification};
 pub use report::{EntityRestore, RestoreReport, ViabilityReport};
 pub(crate) use run::{roll_back, run};

@@ -1,5 +1,6 @@
 //! Verifies backups: every hash, count and record of an archive, in parallel.
 
+mod announcement;
 mod contents;
 mod entity;
 mod options;
@@ -8,6 +9,7 @@ mod selected;
 
 use std::sync::Arc;
 
+pub(crate) use announcement::announce;
 pub use options::{VerifyOptions, VerifyScope};
 pub use report::{EntityVerification, Issue, VerifyReport};
 pub(crate) use selected::Selected;
@@ -47,11 +49,7 @@ pub(crate) async fn problem(
     let verified = match until_cancelled(cancel, backup.clone().opened(&identities)).await {
         Ok(backup) => {
             let report = run(environment, &backup, options, &identities).await?;
-            // A backup in which some entities failed must still contain the other entities completely.
-            match backup.manifest.status.is_complete() {
-                true => report.require_valid(),
-                false => report.require_intact(),
-            }
+            require_sound(&backup, report)
         }
         Err(error) => Err(error),
     };
@@ -61,6 +59,15 @@ pub(crate) async fn problem(
             Ok(Some(error.chain()))
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Returns the report if the backup contains everything that it should: a backup in which some entities failed must
+/// still contain the other entities completely.
+pub(crate) fn require_sound(backup: &StoredBackup<'_>, report: VerifyReport) -> Result<VerifyReport> {
+    match backup.manifest.status.is_complete() {
+        true => report.require_valid(),
+        false => report.require_intact(),
     }
 }
 
@@ -85,6 +92,19 @@ pub(crate) async fn verify_and_record(
     options: &VerifyOptions,
 ) -> Result<RecordedVerification> {
     let problem = problem(environment, backup, options).await?;
+    record(environment, backup, problem).await
+}
+
+/// Records the result of a verification of everything in a stored backup.
+///
+/// # Errors
+/// The storage cannot be read, or [`ErrorKind::Conflict`] if the backup is damaged, but was removed or rekeyed
+/// meanwhile.
+pub(crate) async fn record(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    problem: Option<String>,
+) -> Result<RecordedVerification> {
     let (storage, id) = (backup.storage, backup.manifest.id);
     if problem.is_some() && catalog::published(storage, &id).await?.as_ref() != Some(&backup.published) {
         let text = format!("backup {id} was removed or changed while it was verified; try again");

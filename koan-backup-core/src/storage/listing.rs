@@ -80,6 +80,16 @@ impl From<ObjectMeta> for ListedFile {
 }
 
 impl FileFingerprint {
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Returns the time of the last change.
+    pub(super) fn modified_at(&self) -> Timestamp {
+        let (seconds, nanoseconds) = self.modified;
+        Timestamp::new(seconds, i32::try_from(nanoseconds).unwrap_or(0)).unwrap_or(Timestamp::MIN)
+    }
+
     fn from_metadata(meta: &std::fs::Metadata) -> io::Result<Self> {
         let tag = Some(format!("{:x}", inode_number(meta)));
         Ok(Self { size_bytes: meta.len(), modified: since_1970(meta.modified()?), tag })

@@ -98,6 +98,11 @@ impl MachineState {
         Self::new(directory.as_ref())
     }
 
+    /// Returns the directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Returns all recorded locations, in any order.
     ///
     /// The record of a location is never removed automatically, because the disappearance of the location

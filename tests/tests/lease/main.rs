@@ -3,8 +3,10 @@
 mod backups;
 mod cancelled;
 mod clock;
+mod downloads;
 mod lost;
 mod processes;
+mod providers;
 mod recovered;
 mod removing;
 mod restores;

@@ -10,7 +10,7 @@ use koan_backup_tests::log::Log;
 use koan_backup_tests::wait;
 use object_store::ObjectStoreExt;
 
-use super::shop::{NAME, RECORDS, Shared, builder, wait_until};
+use super::shop::{NAME, RECORDS, Shared, builder, database, wait_until};
 
 #[tokio::test]
 async fn a_backup_is_pinned_only_while_it_is_restored() {
@@ -53,7 +53,9 @@ async fn a_restore_that_is_dropped_removes_its_pin() {
 #[tokio::test]
 async fn several_restores_can_pin_a_backup_concurrently() {
     let shared = Shared::new();
-    let (a, b) = (shared.koan("shop", Duration::ZERO).await, shared.koan("shop", Duration::ZERO).await);
+    let a = shared.koan("shop", Duration::ZERO).await;
+    let b = Koan::builder().application("shop").named_storage("shared", shared.storage());
+    let b = b.named_provider("replica", database(Duration::ZERO)).build().await.expect("a context");
     let _ = a.backup(NAME).await.expect("a backup");
     let (left, right) = tokio::join!(a.restore(NAME).into_future(), b.restore(NAME).into_future());
     let _ = left.and(right).expect("no restore is refused");
@@ -68,6 +70,8 @@ async fn a_restore_from_a_read_only_storage_succeeds_with_a_warning() {
     store.fail([Fault::always(Operation::Put, "", Failure::Forbidden)]);
     let restored = koan.restore(NAME).await.expect("restored");
     assert_eq!(restored.record_count(), RECORDS);
+    let finding = restored.findings.iter().find(|finding| finding.message.contains("a second restore"));
+    assert!(finding.is_some(), "the report warns that no lease was acquired: {:?}", restored.findings);
     let warning = log.lines().into_iter().find(|line| line.contains("do not remove the backup meanwhile"));
     assert!(warning.is_some_and(|line| line.contains("WARN") && line.contains("403")), "{:?}", log.lines());
 }

@@ -24,6 +24,7 @@ async fn object_keys_that_koan_does_not_write_do_not_stop_any_operation() {
         "uploads",
         "removals",
         "acknowledgements",
+        "shared/operations",
     ];
     let mut written_keys = 0;
     for folder in folders {

@@ -17,6 +17,8 @@ mod network;
 mod profiles;
 mod ranges;
 #[cfg(unix)]
+mod shared;
+#[cfg(unix)]
 mod uploads;
 
 koan_backup::entity_backup_scope!(mode = All);

@@ -38,6 +38,10 @@ pub(crate) struct TreeBackup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) series: Option<SeriesName>,
     pub(crate) description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) triggered_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) completed_at: Timestamp,
     pub(crate) duration_ms: u64,
@@ -108,6 +112,8 @@ impl TreeBackup {
             name: self.name.clone(),
             series: self.series.clone(),
             description: self.description.clone(),
+            triggered_by: self.triggered_by.clone(),
+            reason: self.reason.clone(),
             created_at: self.created_at,
             completed_at: self.completed_at,
             duration_ms: self.duration_ms,

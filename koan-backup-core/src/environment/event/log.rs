@@ -108,6 +108,7 @@ impl LogState {
             | Event::RestoreFinished { .. }
             | Event::BackupFinished { .. }
             | Event::VerificationStarted { .. }
+            | Event::VerificationFinished { .. }
             | Event::ArchiveCopied { .. }
             | Event::Progress { .. } => {}
         }

@@ -114,7 +114,24 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::foundation::id::BackupName;
+    use crate::foundation::series::SeriesName;
+    use crate::provider::SessionIntent;
+
+    fn named() -> (BackupName, SeriesName) {
+        let name = BackupName::new("nightly").expect("the name is valid");
+        let series = SeriesName::of(&name);
+        (name, series)
+    }
+
+    fn restored(error: Option<String>) -> Event {
+        let ((name, series), duration) = (named(), Duration::ZERO);
+        let (name, series) = (Some(name), Some(series));
+        Event::RestoreFinished { id: Some(id()), name, series, intent: SessionIntent::Apply, error, duration }
+    }
 
     fn id() -> BackupId {
         BackupId::from_uuid(uuid::Uuid::nil())
@@ -127,12 +144,21 @@ mod tests {
     #[test]
     fn rewriting_an_archive_does_not_decrease_the_progress() {
         let mut progress = Progress::default();
-        let name = crate::foundation::id::BackupName::new("nightly").expect("the name is valid");
-        progress.process(&Event::BackupStarted { id: id(), name, entries: 1, records: Some(10) });
+        let (name, series) = named();
+        progress.process(&Event::BackupStarted { id: id(), name, series, entries: 1, records: Some(10) });
         assert_eq!(progress.process(&read(5)), Some((id(), 20)));
         assert_eq!(progress.process(&read(2)), None);
         assert_eq!(progress.process(&read(20)), Some((id(), 40)));
-        let failed = Event::BackupFinished { id: id(), status: BackupStatus::Failed };
+        let (name, series) = named();
+        let failed = Event::BackupFinished {
+            id: Some(id()),
+            name,
+            series,
+            status: BackupStatus::Failed,
+            error: None,
+            manifest: None,
+            duration: Duration::ZERO,
+        };
         assert_eq!(progress.process(&failed), None);
         assert_eq!(progress.percent(), 40);
     }
@@ -146,8 +172,7 @@ mod tests {
         let verified = Event::BlockVerified { entity: entity.clone(), set: set.clone(), records: 4 };
         assert_eq!(progress.process(&verified), Some((id(), 40)));
         assert_eq!(progress.process(&Event::BatchRestored { entity, set, records: 4 }), Some((id(), 98)));
-        let failed = Event::RestoreFinished { id: id(), error: Some("lost".into()) };
-        assert_eq!(progress.process(&failed), None);
-        assert_eq!(progress.process(&Event::RestoreFinished { id: id(), error: None }), Some((id(), 100)));
+        assert_eq!(progress.process(&restored(Some("lost".into()))), None);
+        assert_eq!(progress.process(&restored(None)), Some((id(), 100)));
     }
 }

@@ -55,7 +55,11 @@ pub(crate) async fn collect_garbage(
                     lease.step(&format!("`{path}` was removed"), storage.remove(&path)).await?;
                 }
             }
-            Subject::Backup(_) | Subject::BackupBy { .. } | Subject::Prune | Subject::Rekey(_) => {}
+            Subject::Backup(_)
+            | Subject::BackupBy { .. }
+            | Subject::Prune
+            | Subject::Rekey(_)
+            | Subject::RestoreInto { .. } => {}
         }
     }
     Ok(())

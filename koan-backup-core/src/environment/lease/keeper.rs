@@ -68,6 +68,7 @@ impl Keeper {
     ) -> Self {
         let consequence = match &file.subject {
             Subject::Prune => "nothing more is removed",
+            Subject::RestoreInto { .. } => "nothing was committed; restore again",
             _ => "nothing was published",
         };
         let written = Mutex::new(WrittenLease { file, deadline });

@@ -32,6 +32,17 @@ pub(crate) enum Subject {
     Rekey(BackupId),
     /// The copying of a backup into this storage, while its archive is not yet published here. Shared.
     Copy(BackupId),
+    /// The writing of a restore into one provider of an application. Exclusive.
+    RestoreInto {
+        /// The name of the provider.
+        provider: String,
+        /// The name of the database, if the provider knows it.
+        database: Option<String>,
+        /// The name of the application.
+        application: String,
+        /// The environment of the application.
+        environment: String,
+    },
 }
 
 /// The folder of all leases.
@@ -43,6 +54,21 @@ impl Subject {
     pub(crate) fn of_backup(name: &BackupName, identity: &ApplicationIdentity) -> Self {
         Self::BackupBy {
             name: name.clone(),
+            application: identity.application().to_owned(),
+            environment: identity.environment().to_owned(),
+        }
+    }
+
+    /// Returns the subject of restores into a provider of an application. Another application, or the same
+    /// application with another database, may restore at the same time.
+    pub(crate) fn of_restore_into(
+        provider: &str,
+        database: Option<String>,
+        identity: &ApplicationIdentity,
+    ) -> Self {
+        Self::RestoreInto {
+            provider: provider.to_owned(),
+            database,
             application: identity.application().to_owned(),
             environment: identity.environment().to_owned(),
         }
@@ -60,6 +86,11 @@ impl Subject {
             Self::Restore(id) => format!("restore/{id}"),
             Self::Rekey(id) => format!("rekey/{id}"),
             Self::Copy(id) => format!("copy/{id}"),
+            Self::RestoreInto { provider, database, application, environment } => {
+                let database = database.as_deref().unwrap_or_default();
+                let target = format!("{provider}\0{database}\0{application}\0{environment}");
+                format!("restore-into/{}", short_hash(&target))
+            }
         };
         Path::from(format!("{LEASES_FOLDER}/{path}"))
     }
@@ -104,6 +135,10 @@ impl fmt::Display for Subject {
             Self::Restore(id) => write!(f, "restoring backup {id}"),
             Self::Rekey(id) => write!(f, "rewriting backup {id} for other recipients"),
             Self::Copy(id) => write!(f, "copying backup {id}"),
+            Self::RestoreInto { provider, database: Some(database), .. } => {
+                write!(f, "restoring into provider `{provider}` (database `{database}`)")
+            }
+            Self::RestoreInto { provider, .. } => write!(f, "restoring into provider `{provider}`"),
         }
     }
 }

@@ -89,12 +89,14 @@ impl KoanBuilder {
         invalid.accept(coverage::check_order(&entities, &mut inventory));
         let state = MachineState::new(&self.state_directory.take().unwrap_or_else(default_directory))?;
         let storages = self.storages.into_iter().map(|(name, storage)| (name, storage.with_record(&state)));
+        let storages: Vec<_> = storages.collect();
         let environment = Environment {
             producer: Producer::of_application(&identity),
             inventory,
             entities,
             providers: self.providers,
-            storages: storages.collect(),
+            shared_storage: storages.first().map(|(_, storage)| storage.clone()),
+            storages,
             manifests: ManifestCache::new(self.catalog_cache),
             recipients: self.recipients,
             keys: self.keys,
@@ -103,6 +105,7 @@ impl KoanBuilder {
             identity,
             state: state.clone(),
             listener: self.listener,
+            observers: self.observers,
             operation_log: self.operation_log,
         };
         Ok(Examined {

@@ -18,8 +18,12 @@ use crate::foundation::series::SeriesName;
 pub struct BackupOptions {
     /// The series that the backup belongs to. By default it is derived from the name of the backup.
     pub series: Option<SeriesName>,
-    /// A description for people.
+    /// A description for people. Without it, a description is composed from `triggered_by` and `reason`.
     pub description: Option<String>,
+    /// Who or what started the backup.
+    pub triggered_by: Option<String>,
+    /// Why the backup was started.
+    pub reason: Option<String>,
     /// Tags, by which a catalog query can select the backup.
     pub tags: Vec<String>,
     /// Values of the application that are stored in the manifest.
@@ -55,6 +59,8 @@ impl Default for BackupOptions {
         Self {
             series: None,
             description: None,
+            triggered_by: None,
+            reason: None,
             tags: Vec::new(),
             metadata: BTreeMap::new(),
             selection: Selection::default(),
@@ -75,11 +81,26 @@ impl Default for BackupOptions {
 /// The maximum total number of bytes of description, tags and metadata. It is limited because every listing
 /// of backups reads these texts.
 const MAX_LABEL_BYTES: usize = 64 << 10;
+/// The maximum number of characters of `triggered_by`.
+const MAX_TRIGGERED_BY_CHARACTERS: usize = 200;
+/// The maximum number of characters of `reason`.
+const MAX_REASON_CHARACTERS: usize = 1000;
 
 impl BackupOptions {
     /// Returns the series of a backup with this name.
-    pub(super) fn series_of(&self, name: &BackupName) -> SeriesName {
+    pub(crate) fn series_of(&self, name: &BackupName) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(name))
+    }
+
+    /// Returns the description of the backup: the one that was set, or one that is composed from who started
+    /// the backup and why.
+    pub(super) fn full_description(&self) -> Option<String> {
+        match (&self.description, &self.triggered_by, &self.reason) {
+            (Some(description), ..) => Some(description.clone()),
+            (None, Some(triggered_by), Some(reason)) => Some(format!("started by {triggered_by}: {reason}")),
+            (None, Some(triggered_by), None) => Some(format!("started by {triggered_by}")),
+            (None, None, reason) => reason.clone(),
+        }
     }
 
     /// Returns the bytes of description, tags and metadata.
@@ -90,6 +111,8 @@ impl BackupOptions {
     }
 
     pub(super) fn validate(&self) -> Result<()> {
+        check_length("triggered_by", self.triggered_by.as_deref(), MAX_TRIGGERED_BY_CHARACTERS)?;
+        check_length("reason", self.reason.as_deref(), MAX_REASON_CHARACTERS)?;
         let problem = if self.batch_size == 0 {
             Some("batch_size must be at least 1")
         } else if self.max_concurrency == 0 {
@@ -101,4 +124,17 @@ impl BackupOptions {
         };
         problem.map_or(Ok(()), |problem| Err(Error::new(ErrorKind::Configuration, problem)))
     }
+}
+
+/// Refuses a text that is empty or too long.
+fn check_length(field: &str, text: Option<&str>, max_characters: usize) -> Result<()> {
+    let problem = match text {
+        Some(text) if text.trim().is_empty() => "is empty; omit it, or set a text".to_owned(),
+        Some(text) if text.chars().count() > max_characters => {
+            let characters = text.chars().count();
+            format!("has {characters} characters; shorten it to at most {max_characters}")
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Configuration, format!("`{field}` of the backup {problem}")))
 }

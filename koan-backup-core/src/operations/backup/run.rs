@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Failures, Snapshots};
+use super::end::BackupEnd;
 use super::header::Header;
 use super::loss_warnings::EarlierBackups;
 use super::options::BackupOptions;
@@ -36,6 +37,7 @@ pub(crate) async fn run(
     let span = tracing::info_span!(target: "koan::backup", "backup", %name, id = tracing::field::Empty);
     let operation = Operation::new(environment, span, &options.cancel, options.timeout);
     let limited = BackupOptions { cancel: operation.cancel(), ..options.clone() };
+    let end = BackupEnd::new(operation.listener(&options.listener), name, options);
     let log = |outcome: OperationResult<'_, BackupReport>| match outcome {
         OperationResult::Completed(report) => tracing::info!(
             target: "koan::backup",
@@ -51,16 +53,18 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        run_within_time_limit(environment, name, &limited, &operation).await
+        run_within_time_limit(environment, &limited, &operation, &end).await
     };
-    operation.run(Box::pin(work), log).await
+    let outcome = operation.run(Box::pin(work), log).await;
+    end.announce(&outcome);
+    outcome
 }
 
 async fn run_within_time_limit(
     environment: &Environment,
-    name: &BackupName,
     options: &BackupOptions,
     operation: &Operation<'_>,
+    end: &BackupEnd,
 ) -> Result<BackupReport> {
     options.validate()?;
     let storage = environment.storage(options.profile.as_deref())?;
@@ -72,9 +76,9 @@ async fn run_within_time_limit(
         // encrypted.
         planned.iter_mut().for_each(|entity| entity.codec = entity.codec.clone().with_hidden_keys());
     }
-    let subject = Subject::of_backup(name, &environment.identity);
+    let subject = Subject::of_backup(end.name(), &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, LeasedWork::default(), &options.cancel).await?;
-    let outcome = run_under_lease(environment, storage, &planned, name, options, &lease, operation).await;
+    let outcome = run_under_lease(environment, storage, &planned, options, &lease, operation, end).await;
     lease.release().await;
     outcome
 }
@@ -84,15 +88,16 @@ async fn run_under_lease(
     environment: &Environment,
     storage: &Storage,
     planned: &[PlannedEntity],
-    name: &BackupName,
     options: &BackupOptions,
     lease: &Lease,
     operation: &Operation<'_>,
+    end: &BackupEnd,
 ) -> Result<BackupReport> {
+    let (name, listener) = (end.name(), end.listener());
     let header = until_cancelled(&options.cancel, Header::new(environment, storage, name)).await?;
     let archive = archive_path(name, header.created_at, &header.id, storage.encryption());
     operation.span().record("id", tracing::field::display(header.id));
-    let listener = operation.listener(&options.listener);
+    end.identify(header.id);
     let leased_options = BackupOptions { cancel: lease.stop_token(), ..options.clone() };
     let profile = environment.profile_name(options.profile.as_deref());
     let written = async {
@@ -103,31 +108,25 @@ async fn run_under_lease(
         let series = options.series_of(name);
         let earlier = Box::pin(EarlierBackups::read(environment, profile, storage, &series));
         let earlier = until_cancelled(&leased_options.cancel, async { Ok(earlier.await) }).await?;
-        write(environment, storage, planned, &header, &leased_options, &listener, &earlier).await
+        write(environment, storage, planned, &header, &leased_options, listener, &earlier).await
     };
     let outcome = match written.await {
         Ok(manifest) => finish(storage, manifest, options, lease).await,
         Err(error) => Err(lease.explain(error, &options.cancel)),
     };
     let outcome = outcome.map_err(|error| operation.explain(error));
-    let status = match &outcome {
-        Ok(report) => report.status(),
-        Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
-        Err(error) => {
-            record_failure(environment, storage, &header, options, error).await;
-            BackupStatus::Failed
-        }
-    };
-    let (outcome, status) = match outcome {
+    match &outcome {
+        Ok(report) => end.publish(report.manifest()),
+        Err(error) if error.kind() == ErrorKind::Cancelled => {}
+        Err(error) => record_failure(environment, storage, &header, options, error).await,
+    }
+    let outcome = match outcome {
         Ok(report) if options.verify_after => {
-            match verify_published(environment, storage, report, options, &listener).await {
-                Ok(report) => (Ok(report), status),
-                Err(error) => (Err(error), BackupStatus::Failed),
-            }
+            verify_published(environment, storage, report, options, listener).await
         }
-        outcome => (outcome, status),
+        outcome => outcome,
     };
-    listener.emit(|| Event::BackupFinished { id: header.id, status });
+    end.announce(&outcome);
     outcome
 }
 
@@ -172,6 +171,7 @@ async fn write(
     listener.emit(|| Event::BackupStarted {
         id: header.id,
         name: header.name.clone(),
+        series: options.series_of(header.name),
         entries: entries.len(),
         records: entries.iter().map(|entry| entry.expected).sum(),
     });
@@ -225,7 +225,7 @@ async fn planned_entries(
 ) -> Result<(Vec<PlannedEntry>, Failures)> {
     // Counting costs a query for each entity, so the records are counted only if the application has set a
     // listener.
-    let is_counted = environment.listener(&options.listener).is_listening();
+    let is_counted = environment.has_listener(&options.listener);
     let (mut entries, mut failures) = (Vec::<PlannedEntry>::new(), Failures::new());
     for entity in planned {
         let Some(snapshot) = snapshots.get(&entity.provider) else { continue };

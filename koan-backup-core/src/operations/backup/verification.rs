@@ -7,7 +7,7 @@ use super::report::BackupReport;
 use crate::archive::{BackupStatus, manifest_path};
 use crate::catalog::{self, VerificationRecord, damage};
 use crate::environment::Environment;
-use crate::environment::event::Listener;
+use crate::environment::event::{Event, Listener, VerificationOutcome};
 use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -36,7 +36,20 @@ pub(super) async fn verify_published(
     listener: &Listener,
 ) -> Result<BackupReport> {
     let verifier = PublishedVerifier { environment, storage, report: &report, options, listener };
-    let verification = verifier.verify().await?;
+    let verified = verifier.verify().await;
+    let outcome = match &verified {
+        Ok(_) => VerificationOutcome::Valid,
+        Err(error) if is_damage(error) => VerificationOutcome::Damaged { problem: error.chain() },
+        Err(error) => VerificationOutcome::Unknown { error: error.chain() },
+    };
+    listener.emit(|| Event::VerificationFinished {
+        id: report.id(),
+        name: report.manifest().name.clone(),
+        series: report.series(),
+        is_complete: true,
+        outcome,
+    });
+    let verification = verified?;
     let record = VerificationRecord { verified_at: environment.clock.now() };
     let recorded = timeout(CLEANUP_TIMEOUT, verifications::write(storage, report.id(), &record)).await;
     if let Err(error) = recorded.unwrap_or_else(|_| Err(storage.timeout_error())) {

@@ -13,11 +13,12 @@ use super::verifications;
 use crate::catalog::retention::Retention;
 use crate::catalog::{self, Origin, StoredBackup, VerificationRecord};
 use crate::environment::Environment;
+use crate::environment::event::{Listener, VerificationOutcome};
 use crate::environment::lease::{Lease, LeasedWork, Subject};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::operations::prune::{self, Survey};
-use crate::operations::verify::{self, VerifyOptions};
+use crate::operations::verify::{self, RecordedVerification, VerifyOptions};
 use crate::storage::Storage;
 
 /// The options of maintenance.
@@ -210,8 +211,17 @@ async fn verify_next(
     let verification = match verify::verify_and_record(environment, &next, &options).await {
         // Another process removed or rekeyed the backup meanwhile, which is not damage.
         Err(error) if error.kind() == ErrorKind::Conflict => return Ok(()),
-        verification => verification?,
+        verification => verification,
     };
+    let outcome = match &verification {
+        Ok(RecordedVerification { problem: None, .. }) => VerificationOutcome::Valid,
+        Ok(RecordedVerification { problem: Some(problem), .. }) => {
+            VerificationOutcome::Damaged { problem: problem.clone() }
+        }
+        Err(error) => VerificationOutcome::Unknown { error: error.chain() },
+    };
+    verify::announce(&environment.listener(&Listener::default()), &next, options.is_complete(), outcome);
+    let verification = verification?;
     // The damage is reported before the result is recorded, because an error of the storage must not hide the
     // damage.
     (report.verified, report.damage) = (Some(id), verification.problem);

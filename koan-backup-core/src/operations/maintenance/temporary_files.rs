@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::archive::is_archive_name;
 use crate::environment::lease::ConfirmedLease;
-use crate::storage::PROBE_PREFIX;
+use crate::storage::{PROBE_PREFIX, SHARED_FOLDER};
 
 /// The folders of a storage that contain files of this library.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "archives",
     "manifests",
     "leases",
@@ -24,6 +24,7 @@ const FOLDERS: [&str; 10] = [
     "damage",
     "maintenance",
     "uploads",
+    SHARED_FOLDER,
 ];
 
 /// For each temporary file that was to be removed: its path, and its size or the error.
@@ -135,6 +136,7 @@ fn final_path(path: &str) -> Option<&str> {
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
+        _ if folder.split('/').next() == Some(SHARED_FOLDER) => true,
         ("removals", Some(archive)) => is_archive_name(archive),
         (_, Some(generation)) => is_decimal(generation, 10),
         (_, None) => false,

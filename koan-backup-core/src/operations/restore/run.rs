@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 
 use super::balance::require_balance;
+use super::end::RestoreEnd;
 use super::options::{RestoreOptions, Verification};
-use super::pin::acquire_lease;
 use super::plan::{PlannedRestore, RestorePlan, plan};
+use super::provider_leases::ProviderLeases;
 use super::records::{EntryWriter, LineReading};
 use super::report::{EntityRestore, RestoreReport};
 use super::viability::{archive_of, findings, require_viable};
-use crate::catalog::StoredBackup;
+use crate::catalog::{BackupRef, StoredBackup};
 use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
+use crate::environment::read_lease::{self, ReadPurpose};
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::operations::operation::{Operation, OperationResult};
@@ -27,6 +29,7 @@ use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObje
 /// cancelled, what was written is rolled back.
 pub(crate) async fn run<'a>(
     environment: &Environment,
+    wanted: &BackupRef,
     found: BoxFuture<'_, Result<(StoredBackup<'a>, Arc<Identities>)>>,
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
@@ -34,14 +37,16 @@ pub(crate) async fn run<'a>(
     let span = tracing::info_span!(target: "koan::backup", "restore", id = Empty, name = Empty);
     let operation = Operation::new(environment, span, &options.cancel, options.timeout);
     let limited = RestoreOptions { cancel: operation.cancel(), ..options.clone() };
+    let end = RestoreEnd::new(operation.listener(&options.listener), wanted, options.intent);
     let work = async {
         let (backup, identities) = until_cancelled(&limited.cancel, found).await?;
+        end.identify(&backup.manifest);
         operation.span().record("id", display(backup.manifest.id));
         operation.span().record("name", display(&backup.manifest.name));
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", intent = ?options.intent, "restore started");
         }
-        Box::pin(run_with_lease(environment, &backup, &identities, &limited, &operation)).await
+        Box::pin(run_with_lease(environment, &backup, &identities, &limited, &operation, &end)).await
     };
     let log = |outcome: OperationResult<'_, RestoreReport>| match outcome {
         OperationResult::Completed(report) => {
@@ -51,7 +56,9 @@ pub(crate) async fn run<'a>(
             tracing::warn!(target: "koan::backup", error = %error.chain(), "restore failed");
         }
     };
-    operation.run(Box::pin(work), log).await
+    let outcome = operation.run(Box::pin(work), log).await;
+    end.announce(outcome.as_ref());
+    outcome
 }
 
 async fn run_with_lease(
@@ -60,13 +67,16 @@ async fn run_with_lease(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     operation: &Operation<'_>,
+    end: &RestoreEnd,
 ) -> Result<RestoreReport> {
     options.validate()?;
     let lease = match options.intent {
-        SessionIntent::Apply => acquire_lease(environment, backup, &options.cancel).await?,
+        SessionIntent::Apply => {
+            read_lease::acquire(environment, backup, ReadPurpose::Restore, &options.cancel).await?
+        }
         SessionIntent::Compare => None,
     };
-    let result = run_under_lease(environment, backup, identities, options, operation).await;
+    let result = run_under_lease(environment, backup, identities, options, operation, end).await;
     if let Some(lease) = lease {
         lease.release().await;
     }
@@ -79,14 +89,23 @@ async fn run_under_lease(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     operation: &Operation<'_>,
+    end: &RestoreEnd,
 ) -> Result<RestoreReport> {
     let started = Instant::now();
-    let listener = operation.listener(&options.listener);
-    listener.emit(|| Event::RestoreStarted { id: backup.manifest.id, intent: options.intent });
+    let listener = end.listener();
+    listener.emit(|| Event::RestoreStarted {
+        id: backup.manifest.id,
+        name: backup.manifest.name.clone(),
+        series: backup.manifest.series_name(),
+        intent: options.intent,
+    });
     // The sessions outlive the work, so that they can be rolled back after it was cancelled.
-    let mut sessions = Sessions::new();
-    let work = Box::pin(write(environment, backup, identities, options, &listener, &mut sessions));
-    let written = until_cancelled(&options.cancel, work).await;
+    let (mut leases, mut sessions) = (ProviderLeases::default(), Sessions::new());
+    let work = write(environment, backup, identities, options, listener, &mut leases, &mut sessions);
+    let written = match until_cancelled(&options.cancel, Box::pin(work)).await {
+        Ok(report) => leases.confirm().await.map(|()| report),
+        Err(error) => Err(error),
+    };
     // From here on nothing is cancelled: a restore that was committed must not be reported as cancelled.
     let result = match written {
         Ok(_) if options.cancel.is_cancelled() => Err(roll_back(sessions, Error::cancelled()).await),
@@ -97,11 +116,12 @@ async fn run_under_lease(
         }),
         Err(error) => Err(roll_back(sessions, error).await),
     };
+    if result.is_ok() {
+        end.commit();
+    }
+    leases.release().await;
     let result = result.map_err(|error| operation.explain(error));
-    listener.emit(|| Event::RestoreFinished {
-        id: backup.manifest.id,
-        error: result.as_ref().err().map(Error::chain),
-    });
+    end.announce(result.as_ref());
     result
 }
 
@@ -118,6 +138,7 @@ async fn write(
     identities: &Arc<Identities>,
     options: &RestoreOptions,
     listener: &Listener,
+    leases: &mut ProviderLeases,
     sessions: &mut Sessions,
 ) -> Result<RestoreReport> {
     let archive = archive_of(&backup.manifest)?;
@@ -126,31 +147,19 @@ async fn write(
     let plan = plan(environment, &backup.manifest, &documents.providers, options)?;
     plan.values().flatten().try_for_each(|entry| documents.require_decrypted(&entry.entity))?;
     // Changes of a type are reported for each field, before records are refused because of them.
-    let findings = findings(environment, backup, &plan, documents, options).await?;
+    let mut findings = findings(environment, backup, &plan, documents, options).await?;
     require_viable(&findings)?;
+    if options.intent == SessionIntent::Apply {
+        findings.extend(leases.acquire(environment, plan.keys(), backup.manifest.id, &options.cancel).await?);
+    }
     listener.emit(|| Event::RestorePrepared {
         id: backup.manifest.id,
         entries: plan.values().map(Vec::len).sum(),
         records: plan.values().flatten().map(|entry| entry.entity.item_count).sum(),
     });
-    let verification = match options.verification {
-        Verification::BeforeCommit => None,
-        Verification::Complete => {
-            let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
-            let selected = Selected::entries(&backup.manifest, files);
-            let listener = listener.clone();
-            let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
-            let report = verify::run(environment, backup, &options, identities).await?;
-            Some(if backup.manifest.status.is_complete() {
-                report.require_valid()?
-            } else {
-                report.require_intact()?
-            })
-        }
-    };
     let entries = EntryWriter { reader, documents, options, listener };
-    let run = ProviderRun { environment, entries, verified: verification.as_ref() };
-    let entities = run.write_all(&plan, sessions).await?;
+    let write = write_verified(environment, backup, identities, &plan, entries, sessions);
+    let (verification, entities) = leases.hold_during(&options.cancel, write).await?;
     let report = RestoreReport {
         id: backup.manifest.id,
         dry_run: options.intent == SessionIntent::Compare,
@@ -162,6 +171,35 @@ async fn write(
         duration_ms: 0,
     };
     Ok(report)
+}
+
+/// Verifies the planned entries, and writes their records.
+async fn write_verified(
+    environment: &Environment,
+    backup: &StoredBackup<'_>,
+    identities: &Arc<Identities>,
+    plan: &RestorePlan,
+    entries: EntryWriter<'_>,
+    sessions: &mut Sessions,
+) -> Result<(Option<VerifyReport>, Vec<EntityRestore>)> {
+    let verification = match entries.options.verification {
+        Verification::BeforeCommit => None,
+        Verification::Complete => {
+            let files = plan.values().flatten().map(|entry| entry.file.clone()).collect();
+            let selected = Selected::entries(&backup.manifest, files);
+            let listener = entries.listener.clone();
+            let options = VerifyOptions { listener, selected, ..VerifyOptions::default() };
+            let report = verify::run(environment, backup, &options, identities).await?;
+            Some(if backup.manifest.status.is_complete() {
+                report.require_valid()?
+            } else {
+                report.require_intact()?
+            })
+        }
+    };
+    let run = ProviderRun { environment, entries, verified: verification.as_ref() };
+    let entities = run.write_all(plan, sessions).await?;
+    Ok((verification, entities))
 }
 
 /// Writes the planned entries to their providers.

@@ -1,7 +1,7 @@
 //! Backs up into a tree: makes a backup in a staging storage, and converts it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,7 +9,7 @@ use super::report::DirectoryBackupReport;
 use super::root::LockedRoot;
 use super::staging::{Staging, TreeClock, staging_environment};
 use super::writer::{ReadBack, TreeSource, write_staged};
-use crate::archive::{BackupStatus, Compression};
+use crate::archive::{Compression, Manifest};
 use crate::catalog;
 use crate::encryption::EphemeralKey;
 use crate::environment::Environment;
@@ -19,7 +19,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupName;
-use crate::operations::backup::{self, BackupOptions};
+use crate::operations::backup::{self, BackupEnd, BackupOptions};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::storage::Storage;
 
@@ -43,6 +43,7 @@ pub(crate) async fn run(
         verify_after: false,
         ..options.clone()
     };
+    let end = Arc::new(BackupEnd::new(environment.listener(&options.listener), name, options));
     let read_back = if options.verify_after { ReadBack::Verified } else { ReadBack::Omitted };
     let log = |outcome: OperationResult<'_, DirectoryBackupReport>| match outcome {
         OperationResult::Completed(report) => tracing::info!(
@@ -57,18 +58,24 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup into a directory tree started");
         }
-        run_within_time_limit(environment, name, staged_options, root, read_back).await
+        run_within_time_limit(environment, staged_options, root, read_back, &end).await
     };
-    operation.run(Box::pin(work), log).await
+    let outcome = operation.run(Box::pin(work), log).await;
+    match &outcome {
+        Ok(report) => end.complete(report.status),
+        Err(error) => end.fail(error),
+    }
+    outcome
 }
 
 async fn run_within_time_limit(
     environment: &Environment,
-    name: &BackupName,
     options: BackupOptions,
     root: PathBuf,
     read_back: ReadBack,
+    end: &Arc<BackupEnd>,
 ) -> Result<DirectoryBackupReport> {
+    environment.require_outside_storage(&root).await?;
     let clock: Arc<dyn Clock> = Arc::clone(&environment.clock);
     let opened = blocking("opens the directory tree", move || {
         let root = Arc::new(LockedRoot::open(&root)?);
@@ -77,19 +84,19 @@ async fn run_within_time_limit(
         Ok::<_, Error>((root, newest, staging))
     });
     let (root, newest, staging) = until_cancelled(&options.cancel, async { opened.await? }).await?;
-    let written = back_up(environment, name, &options, &root, newest, &staging, read_back).await;
+    let written = back_up(environment, &options, &root, newest, &staging, read_back, end).await;
     staging.remove().await;
     written
 }
 
 async fn back_up(
     environment: &Environment,
-    name: &BackupName,
     options: &BackupOptions,
     root: &Arc<LockedRoot>,
     newest: Option<Timestamp>,
     staging: &Staging,
     read_back: ReadBack,
+    end: &Arc<BackupEnd>,
 ) -> Result<DirectoryBackupReport> {
     let storage = Storage::local(staging.path()?)?;
     let later = |newest: Timestamp| newest.checked_add(SignedDuration::from_millis(1)).ok();
@@ -99,16 +106,9 @@ async fn back_up(
     };
     let key = EphemeralKey::generate()?;
     let staged = staging_environment(environment, storage, key, Arc::new(clock), OperationLog::Off);
-    let listener = environment.listener(&options.listener);
-    let end = Arc::new(Mutex::new(None));
-    let options = BackupOptions { listener: without_end(&listener, &end), ..options.clone() };
-    let made = backup::run(&staged, name, &options).await;
-    let made = made.inspect_err(|_| {
-        let end = end.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(end) = end {
-            listener.emit(|| end);
-        }
-    })?;
+    let staged = Environment { listener: Listener::default(), observers: Vec::new(), ..staged };
+    let options = BackupOptions { listener: without_end(end), ..options.clone() };
+    let made = backup::run(&staged, end.name(), &options).await?;
     let id = made.id();
     let cancel = &options.cancel;
     let converted = async {
@@ -124,27 +124,20 @@ async fn back_up(
         let source = TreeSource { open: &open, manifest: &stored.manifest, recipients, read_back };
         write_staged(root, staging, source, cancel).await
     };
-    let converted = converted.await;
-    let status = match &converted {
-        Ok(report) => report.status,
-        Err(error) if error.kind() == ErrorKind::Cancelled => BackupStatus::Cancelled,
-        Err(_) => BackupStatus::Failed,
-    };
-    listener.emit(|| Event::BackupFinished { id, status });
-    converted
+    let converted = converted.await?;
+    end.publish(&Manifest { archive: None, ..made.manifest().clone() });
+    Ok(converted)
 }
 
 /// Returns a listener that does not receive the end of the staged backup, because the backup exists only after its
-/// conversion. `end` contains the event afterwards.
-fn without_end(listener: &Listener, end: &Arc<Mutex<Option<Event>>>) -> Listener {
-    if !listener.is_listening() {
+/// conversion.
+fn without_end(end: &Arc<BackupEnd>) -> Listener {
+    if !end.listener().is_listening() {
         return Listener::default();
     }
-    let (listener, end) = (listener.clone(), Arc::clone(end));
+    let end = Arc::clone(end);
     Listener::new(move |event| match event {
-        Event::BackupFinished { .. } => {
-            *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
-        }
-        event => listener.emit(|| event.clone()),
+        Event::BackupFinished { id, .. } => id.iter().for_each(|id| end.identify(*id)),
+        event => end.listener().emit(|| event.clone()),
     })
 }

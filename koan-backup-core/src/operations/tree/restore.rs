@@ -72,10 +72,14 @@ pub(crate) async fn run(
     wanted: &BackupRef,
     options: &RestoreOptions,
 ) -> Result<RestoreReport> {
-    require_no_profile(options)?;
-    let staged = Staged::new(environment).await?;
+    let staged = async {
+        require_no_profile(options)?;
+        Staged::new(environment).await
+    };
+    let staged =
+        staged.await.inspect_err(|error| restore::announce_refusal(environment, wanted, options, error))?;
     let found = Box::pin(staged.find(environment, &root, wanted, options));
-    let restored = restore::run(&staged.environment, found, options).await;
+    let restored = restore::run(&staged.environment, wanted, found, options).await;
     staged.directory.remove().await;
     restored
 }

@@ -170,6 +170,7 @@ pub(super) fn staging_environment(
         entities: environment.entities.clone(),
         providers: environment.providers.clone(),
         storages: vec![("staging".to_owned(), storage)],
+        shared_storage: environment.shared_storage.clone(),
         manifests: ManifestCache::default(),
         recipients: Some(key.recipients().clone()),
         keys: vec![Arc::new(key)],
@@ -179,6 +180,7 @@ pub(super) fn staging_environment(
         identity: environment.identity.clone(),
         state: environment.state.clone(),
         listener: environment.listener.clone(),
+        observers: environment.observers.clone(),
         operation_log,
     }
 }

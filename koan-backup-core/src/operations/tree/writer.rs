@@ -290,6 +290,8 @@ fn registered(source: &TreeSource<'_>, directory: String, written: &[WrittenEnti
         name: manifest.name.clone(),
         series: manifest.series.clone(),
         description: manifest.description.clone(),
+        triggered_by: manifest.triggered_by.clone(),
+        reason: manifest.reason.clone(),
         created_at: manifest.created_at,
         completed_at: manifest.completed_at,
         duration_ms: manifest.duration_ms,

@@ -44,3 +44,10 @@ pub struct VerifyOptions {
     /// Receives the events of the verification.
     pub listener: Listener,
 }
+
+impl VerifyOptions {
+    /// Returns whether the whole backup is verified, and not a sample or some of its entities.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.scope == VerifyScope::Everything && self.selected.is_all()
+    }
+}

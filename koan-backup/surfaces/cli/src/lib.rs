@@ -41,6 +41,7 @@ mod session;
 mod standalone;
 mod table;
 mod times;
+mod user;
 
 pub use command::BackupCommand;
 pub use program::{main, run_with};

@@ -168,6 +168,22 @@ fn a_backup_that_another_process_makes_exits_with_11() {
 }
 
 #[test]
+fn a_restore_into_a_provider_that_another_process_restores_exits_with_11() {
+    let shop = Shop::with_two_backups();
+    // The other process verifies the records before it writes them, and holds the lease meanwhile.
+    let mut first = shop.at_the_gate(&["restore", "latest", "--replace-existing", "--yes"]);
+    let assert = shop.run(&["restore", "latest", "--replace-existing", "--yes"]).code(11);
+    let error = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    assert!(error.contains("another process is restoring into provider `main`"), "{error}");
+    assert!(error.contains(&format!("process {}", first.id())), "the error names the holder: {error}");
+    assert!(error.contains("wait until it has finished"), "the error names the remedy: {error}");
+    shop.run(&["restore", "latest", "--viability"]).code(0);
+    shop.open_the_gate();
+    assert_eq!(first.wait().expect("the restore ends").code(), Some(0));
+    shop.run(&["restore", "latest", "--replace-existing", "--yes"]).code(0);
+}
+
+#[test]
 fn a_missing_or_wrong_key_exits_with_12_and_names_the_key() {
     for shop in [Shop::with_two_backups().with_wrong_key(), Shop::with_two_backups().without_key()] {
         for arguments in [

@@ -116,6 +116,7 @@ impl Shop {
             .env("SHOP_RECIPIENT", &self.recipient)
             .env("SHOP_KEY", &self.key)
             .env("TZ", "UTC")
+            .env("USER", "alice")
             .env("TERM", "xterm-256color");
         command
     }

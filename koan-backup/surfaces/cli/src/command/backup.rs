@@ -16,6 +16,7 @@ use crate::output::OutputArgs;
 use crate::progress::Progress;
 use crate::selection::{SelectionArgs, select};
 use crate::session::Session;
+use crate::user;
 
 /// The flags of `backup`.
 #[derive(Args, Clone, Debug)]
@@ -30,6 +31,9 @@ pub struct BackupArgs {
     /// Describe the backup for people
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// Record why the backup is made
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Add metadata to the manifest (repeatable)
     #[arg(long = "meta", value_name = "KEY=VALUE", value_parser = arguments::metadata)]
     metadata: Vec<(String, String)>,
@@ -97,12 +101,15 @@ impl BackupArgs {
         output.note(format!("Backing up {name} to {}", session.profile(self.profile(session))));
         let progress = Progress::new(output);
         let backup = session.koan.backup(name).cancel_on(session.cancel()).on_event(progress.listener());
-        let mut backup = select!(backup, self.selection).tags(&self.tags);
+        let mut backup = select!(backup, self.selection).tags(&self.tags).triggered_by(user::command_line());
         for (key, value) in &self.metadata {
             backup = backup.metadata(key, value);
         }
         if let Some(description) = &self.description {
             backup = backup.description(description);
+        }
+        if let Some(reason) = &self.reason {
+            backup = backup.reason(reason);
         }
         if let Some(profile) = &self.profile {
             backup = backup.to_profile(profile);

@@ -79,6 +79,8 @@ fn print(session: &Session<'_>, manifest: &Manifest, profile: Option<&str>) {
         ("archive", archive),
         ("encryption", encryption),
         ("description", manifest.description.clone()),
+        ("started by", manifest.triggered_by.clone()),
+        ("reason", manifest.reason.clone()),
         ("tags", text(&manifest.tags.join(", "))),
         ("metadata", text(&metadata)),
         ("written by", Some(format!("{} {}", producer.name, producer.version))),

@@ -43,7 +43,7 @@ struct EntityFailed<'a> {
 /// Writes the message of an event, if it has one.
 pub(super) fn process(output: &Output, event: &Event) {
     match event {
-        Event::BackupStarted { id, name, entries, records } => {
+        Event::BackupStarted { id, name, entries, records, .. } => {
             let name = Some(name.as_str());
             let started = Started { id: id.to_string(), name, entries: *entries, records: *records };
             output.message("started", started);
