@@ -43,5 +43,5 @@ pub(crate) use request::{NewOperation, SubmissionOrigin, Submitted};
 pub(crate) use service::Operations;
 #[cfg(feature = "sqlite")]
 pub(crate) use store::SqliteOperationStore;
-pub(crate) use store::{OperationPage, OperationQuery, OperationStore};
+pub(crate) use store::{OperationPage, OperationQuery, OperationStore, ProfileOperationStore};
 pub(crate) use work::{WorkContext, WorkResult};

@@ -36,7 +36,7 @@ pub(super) async fn template(operations: &Operations) -> Operation {
     submitted.operation
 }
 
-fn interrupted() -> OperationEnd {
+pub(super) fn interrupted() -> OperationEnd {
     let outcome = Outcome::lease_expired();
     OperationEnd {
         status: outcome.status,
