@@ -114,7 +114,7 @@ impl HttpOptions {
     }
 
     /// Stores operations in the default storage profile, so that several machines see the same operations. Without this
-    /// setting, they are stored in the state directory.
+    /// setting, they are stored in a file of SQLite in the state directory, if the feature `sqlite` is enabled.
     pub fn several_replicas(mut self) -> Self {
         self.replicas = Replicas::Several;
         self

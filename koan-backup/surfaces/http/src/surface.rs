@@ -14,7 +14,7 @@ use crate::links::Links;
 use crate::openapi;
 #[cfg(feature = "sqlite")]
 use crate::operations::SqliteOperationStore;
-use crate::operations::{OperationLimits, OperationStore, Operations};
+use crate::operations::{OperationLimits, OperationStore, Operations, ProfileOperationStore};
 use crate::options::{HttpOptions, Replicas};
 use crate::routes;
 use crate::state::Shared;
@@ -89,11 +89,12 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
 
 /// Opens the store of operations: a file in the state directory, or documents in the default storage profile.
 async fn operation_store(koan: &Koan, replicas: Replicas) -> Result<Arc<dyn OperationStore>> {
-    match replicas {
-        #[cfg(feature = "sqlite")]
-        Replicas::One => Ok(Arc::new(SqliteOperationStore::open(koan.state_directory()).await?)),
-        _ => Err(koan_backup_core::Error::new(koan_backup_core::ErrorKind::Unsupported, "several replicas")),
+    #[cfg(feature = "sqlite")]
+    if replicas == Replicas::One {
+        return Ok(Arc::new(SqliteOperationStore::open(koan.state_directory()).await?));
     }
+    tracing::debug!(target: "koan::backup::http", ?replicas, "operations are stored in the default storage profile");
+    Ok(Arc::new(ProfileOperationStore::open(koan)?))
 }
 
 impl BackupApi {

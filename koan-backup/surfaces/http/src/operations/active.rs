@@ -105,9 +105,9 @@ impl ActiveOperation {
         self.state().tracker.progress().clone()
     }
 
-    /// Returns whether the work may have published something although it ended with a cancellation.
-    pub(super) fn may_have_published(&self) -> bool {
-        self.state().tracker.may_have_published()
+    /// Returns whether the work has published a backup.
+    pub(super) fn has_published(&self) -> bool {
+        self.state().tracker.has_published()
     }
 
     /// Processes an event of the work.

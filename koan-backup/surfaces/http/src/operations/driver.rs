@@ -73,7 +73,8 @@ async fn record_start(process: &Process, active: &ActiveOperation) -> Result<(),
             Ok(_) => return Err(Outcome::lease_lost()),
             Err(error) => {
                 let id = active.id();
-                tracing::warn!(target: "koan::backup::http", operation = %id, %error, "the start of an operation was not recorded");
+                let text = "the start of an operation was not recorded";
+                tracing::warn!(target: "koan::backup::http", operation = %id, %error, text);
             }
         }
         tokio::select! {
@@ -108,11 +109,13 @@ async fn record_end(process: &Process, active: &ActiveOperation, outcome: Outcom
                 return active.ended(*operation);
             }
             Ok(Finished::Refused(_) | Finished::Missing) => {
-                tracing::error!(target: "koan::backup::http", operation = %id, "an operation belongs to another process");
+                let text = "an operation belongs to another process";
+                tracing::error!(target: "koan::backup::http", operation = %id, text);
                 return;
             }
             Err(error) => {
-                tracing::warn!(target: "koan::backup::http", operation = %id, %error, "the end of an operation was not recorded");
+                let text = "the end of an operation was not recorded";
+                tracing::warn!(target: "koan::backup::http", operation = %id, %error, text);
             }
         }
         tokio::select! {

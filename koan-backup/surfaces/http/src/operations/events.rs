@@ -121,8 +121,8 @@ struct Subscriber {
     has_ended: bool,
 }
 
-/// Returns the events of an operation after `cursor`, beginning with its current state if there is no cursor. The stream
-/// ends after the event of the end, and when the server has stopped.
+/// Returns the events of an operation after `cursor`, beginning with its current state if there is no cursor. The
+/// stream ends after the event of the end, and when the server has stopped.
 pub(super) fn subscribe(
     process: Arc<Process>,
     id: OperationId,

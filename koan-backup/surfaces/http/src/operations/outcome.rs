@@ -34,7 +34,7 @@ impl Outcome {
             Ok(Err(error)) => {
                 let is_cancelled = error.kind() == ErrorKind::Cancelled
                     && active.stop_token().is_cancelled()
-                    && !active.may_have_published();
+                    && !active.has_published();
                 Self::of_error(
                     if is_cancelled { OperationStatus::Cancelled } else { OperationStatus::Failed },
                     error,

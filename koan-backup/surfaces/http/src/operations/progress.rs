@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use koan_backup_core::archive::BackupStatus;
 use koan_backup_core::{BackupId, Event};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -43,8 +42,8 @@ pub(super) struct ProgressTracker {
     verified: Counts,
     bytes: Counts,
     completed: BTreeSet<Entry>,
-    /// The status with which a backup ended.
-    backup_status: Option<BackupStatus>,
+    /// Whether a backup was published.
+    has_published: bool,
     is_restore: bool,
 }
 
@@ -76,7 +75,7 @@ impl ProgressTracker {
             verified: Counts::default(),
             bytes: Counts::default(),
             completed: BTreeSet::new(),
-            backup_status: None,
+            has_published: false,
             is_restore: false,
         }
     }
@@ -86,11 +85,10 @@ impl ProgressTracker {
         &self.progress
     }
 
-    /// Returns whether a backup ended in another way than by a cancellation, so that an error which says that the work
-    /// was cancelled does not mean that nothing was published. This is the case if the verification of a published
-    /// backup was cancelled.
-    pub(super) fn may_have_published(&self) -> bool {
-        self.backup_status.is_some_and(|status| status != BackupStatus::Cancelled)
+    /// Returns whether the work has published a backup, so that an error which says that the work was cancelled does not
+    /// mean that nothing was published. This is the case if the verification of a new backup is cancelled.
+    pub(super) fn has_published(&self) -> bool {
+        self.has_published
     }
 
     /// Processes an event. `now` is the current time. Returns whether the progress has changed.
@@ -153,8 +151,8 @@ impl ProgressTracker {
                 progress.backup_id = Some(*id);
                 progress.percent_complete = (*percent).min(100).max(progress.percent_complete);
             }
-            Event::BackupFinished { status, .. } => {
-                self.backup_status = Some(*status);
+            Event::BackupFinished { manifest, .. } => {
+                self.has_published |= manifest.is_some();
                 progress.current_entity = None;
             }
             Event::RestoreFinished { .. } => progress.current_entity = None,

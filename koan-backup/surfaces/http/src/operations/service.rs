@@ -49,8 +49,8 @@ impl Operations {
     /// If the future is dropped, the operation may still be recorded; it then runs.
     ///
     /// # Errors
-    /// The queue is full (`too-many-requests`), the server is stopping (`unavailable`), the idempotency key was used for
-    /// another request (`invalid-request`), or the operation cannot be recorded; its work does not run then.
+    /// The queue is full (`too-many-requests`), the server is stopping (`unavailable`), the idempotency key was used
+    /// for another request (`invalid-request`), or the operation cannot be recorded; its work does not run then.
     pub(crate) async fn submit(
         &self,
         request: NewOperation,
@@ -108,8 +108,8 @@ impl Operations {
     /// Requests that an operation stops. It is cancelled once its work has stopped.
     ///
     /// # Errors
-    /// The operation does not exist (`not-found`), has ended (`conflict`, with its state), or belongs to another process
-    /// and the request cannot be recorded.
+    /// The operation does not exist (`not-found`), has ended (`conflict`, with its state), or belongs to another
+    /// process and the request cannot be recorded.
     pub(crate) async fn cancel(&self, id: OperationId, requested_by: &str) -> Result<Operation, Problem> {
         let cancellation = self.process.cancellation(requested_by);
         let local = self.process.queue.find(id);
@@ -128,7 +128,8 @@ impl Operations {
             (Ok(Some(operation)), None) => Ok(operation),
             // The work of this process can be stopped although the request is not recorded.
             (Err(error), Some(local)) => {
-                tracing::warn!(target: "koan::backup::http", operation = %id, %error, "a cancellation was not recorded");
+                let text = "a cancellation was not recorded";
+                tracing::warn!(target: "koan::backup::http", operation = %id, %error, text);
                 local.request_cancellation(cancellation);
                 Ok(local.snapshot())
             }
@@ -136,8 +137,8 @@ impl Operations {
         }
     }
 
-    /// Returns the events of an operation after the event with the number `last_event_id`, or from its current state on.
-    /// The stream ends after the event of the end, and when the server has stopped. It is empty if the last event is
+    /// Returns the events of an operation after the event with the number `last_event_id`, or from its current state
+    /// on. The stream ends after the event of the end, and when the server has stopped. It is empty if the last event is
     /// that of the end.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ struct Seen {
 }
 
 impl Sightings {
-    /// Remembers the leases that are in the store, and returns those that have expired: the number of their renewals has
-    /// been unchanged for one and a half lease times.
+    /// Remembers the leases that are in the store, and returns those that have expired: the number of their renewals
+    /// has been unchanged for one and a half lease times.
     pub(super) fn expired(&mut self, leases: Vec<LeaseSighting>, now: Instant) -> Vec<LeaseSighting> {
         let mut before = std::mem::take(&mut self.seen);
         let mut expired = Vec::new();

@@ -1,5 +1,6 @@
 //! The port to the records of operations.
 
+mod profile;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -16,6 +17,7 @@ use super::operation::{Cancellation, Operation, OperationStatus};
 use super::progress::Progress;
 use super::request::RepetitionKey;
 
+pub(crate) use profile::ProfileOperationStore;
 #[cfg(feature = "sqlite")]
 pub(crate) use sqlite::SqliteOperationStore;
 

@@ -45,8 +45,8 @@ pub(super) async fn sweep(process: Arc<Process>, stop: CancellationToken) {
 
 async fn record_interrupted(process: &Process, sightings: &mut Sightings) -> Result<()> {
     let mut leases = process.store.leases().await?;
-    // The keeper knows the leases of this process. An operation of this process that is not in the queue was recorded by
-    // a write whose effect was unknown.
+    // The keeper knows the leases of this process. An operation of this process that is not in the queue was recorded
+    // by a write whose effect was unknown.
     leases.retain(|lease| process.queue.find(lease.id).is_none());
     let mut recorded = Ok(());
     for lease in sightings.expired(leases, Instant::now()) {

@@ -11,6 +11,7 @@ mod idempotency;
 mod killed;
 mod leases;
 mod lifecycle;
+mod profile;
 mod queue;
 mod shutdown;
 mod store_failures;

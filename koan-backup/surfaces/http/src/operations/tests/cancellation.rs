@@ -1,8 +1,7 @@
 //! Cancellations.
 
 use futures::FutureExt as _;
-use koan_backup_core::archive::BackupStatus;
-use koan_backup_core::{BackupId, Error, Event};
+use koan_backup_core::Error;
 use serde_json::json;
 
 use super::fixture::{Fixture, Gate, backup, limits, reached, start, succeed};
@@ -111,40 +110,6 @@ async fn another_process_can_cancel_a_queued_operation() {
     let ended = reached(&other, queued, OperationStatus::Cancelled).await;
     assert_eq!((second.runs(), ended.started_at), (0, None));
     first.release();
-}
-
-/// Work that ends with a cancellation after these events.
-fn cancelled_after(
-    events: Vec<Event>,
-) -> impl FnOnce(WorkContext) -> futures::future::BoxFuture<'static, koan_backup_core::Result<WorkResult>> {
-    move |context| {
-        async move {
-            let listen = context.listener();
-            context.cancel_token().cancelled().await;
-            events.iter().for_each(listen);
-            Err(Error::cancelled().context("backup x was published and could not be read back"))
-        }
-        .boxed()
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_published_backup_whose_verification_is_cancelled_is_not_cancelled() {
-    let fixture = Fixture::new();
-    let operations = fixture.operations().await;
-    let backup_id = BackupId::from_uuid(uuid::Uuid::now_v7());
-    for (status, expected) in [
-        (BackupStatus::Failed, OperationStatus::Failed),
-        (BackupStatus::Cancelled, OperationStatus::Cancelled),
-    ] {
-        let work = cancelled_after(vec![Event::BackupFinished { id: backup_id, status }]);
-        let id = operations.submit(backup(), work).await.expect("accepted").operation.id;
-        reached(&operations, id, OperationStatus::Running).await;
-        operations.cancel(id, "ada").await.expect("the cancellation is accepted");
-        let ended = operations.wait(id).await.expect("the operation ends");
-        assert_eq!(ended.status, expected, "the backup ended with {status:?}");
-        assert!(ended.error_message().is_some_and(|text| text.contains("was published")), "{ended:?}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

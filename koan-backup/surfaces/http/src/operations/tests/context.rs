@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::fixture::{Fixture, backup, reached};
-use crate::operations::{NewOperation, OperationKind, OperationStatus, WorkContext, WorkResult};
+use super::fixture::{Fixture, backup};
+use crate::operations::{NewOperation, Operation, OperationKind, OperationStatus, WorkContext, WorkResult};
 
 koan_backup::entity_backup_scope!(mode = All);
 
@@ -76,37 +76,55 @@ async fn the_progress_of_a_backup_and_its_result_are_recorded() {
     assert_eq!((ended.backup_id, ended.progress.backup_id), (Some(backup_id), Some(backup_id)));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_backup_publishes_nothing() {
-    let (fixture, state) = (Fixture::new(), tempfile::tempdir().expect("a directory"));
-    let (operations, koan) = (fixture.operations().await, context(&state).await);
-    let (made, reading) = (koan.clone(), CancellationToken::new());
-    let has_begun = reading.clone();
+/// Starts a backup that is verified afterwards, cancels it at the first event for which `is_moment` returns `true`, and
+/// returns how it ended.
+async fn cancelled_at(fixture: &Fixture, koan: &Koan, is_moment: fn(&Event) -> bool) -> Operation {
+    let operations = fixture.operations().await;
+    let (made, moment) = (koan.clone(), CancellationToken::new());
+    let reached_moment = moment.clone();
     let work = move |context: WorkContext| {
         async move {
             let (listen, stop) = (context.listener(), context.cancel_token());
             let stopped = stop.clone();
             let wait_for_cancellation = move |event: &Event| {
                 listen(event);
-                if matches!(event, Event::EntityStarted { .. }) {
-                    has_begun.cancel();
+                if is_moment(event) {
+                    reached_moment.cancel();
                     while !stopped.is_cancelled() {
                         std::thread::yield_now();
                     }
                 }
             };
-            let _ = made.backup("nightly").on_event(wait_for_cancellation).cancel_on(stop).await?;
+            let backup = made.backup("nightly").verify_after().on_event(wait_for_cancellation);
+            let _ = backup.cancel_on(stop).await?;
             Ok(WorkResult::completed(serde_json::Value::Null))
         }
         .boxed()
     };
     let id = operations.submit(backup(), work).await.expect("accepted").operation.id;
-    reading.cancelled().await;
+    moment.cancelled().await;
     operations.cancel(id, "ada").await.expect("the cancellation is accepted");
-    let ended = operations.wait(id).await.expect("it ends");
+    operations.wait(id).await.expect("it ends")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_backup_publishes_nothing() {
+    let (fixture, state) = (Fixture::new(), tempfile::tempdir().expect("a directory"));
+    let koan = context(&state).await;
+    let ended = cancelled_at(&fixture, &koan, |event| matches!(event, Event::EntityStarted { .. })).await;
     assert_eq!(ended.status, OperationStatus::Cancelled, "{ended:?}");
     assert!(koan.backups().await.expect("the backups").is_empty(), "nothing was published");
-    reached(&operations, id, OperationStatus::Cancelled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_published_backup_whose_verification_is_cancelled_is_not_cancelled() {
+    let (fixture, state) = (Fixture::new(), tempfile::tempdir().expect("a directory"));
+    let koan = context(&state).await;
+    let is_moment = |event: &Event| matches!(event, Event::VerificationStarted { .. });
+    let ended = cancelled_at(&fixture, &koan, is_moment).await;
+    assert_eq!(koan.backups().await.expect("the backups").len(), 1, "the backup is published");
+    assert_eq!(ended.status, OperationStatus::Failed, "{ended:?}");
+    assert!(ended.error_message().is_some_and(|text| text.contains("was published")), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

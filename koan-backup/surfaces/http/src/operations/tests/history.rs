@@ -43,7 +43,8 @@ async fn count(store: &SqliteOperationStore) -> usize {
 async fn a_list_is_bounded_and_its_pages_contain_each_operation_once() {
     let fixture = Fixture::new();
     let store = with_10_000_operations(&fixture).await;
-    let operations = fixture.operations().await;
+    let kept = HistoryLimits::default().max_count(20_000).max_age(Duration::from_secs(u64::MAX));
+    let operations = fixture.operations_with(super::fixture::limits().history(kept)).await;
     let unbounded = OperationQuery::default().limit(u32::MAX);
     let page = operations.list(&unbounded).await.expect("a page");
     assert_eq!(page.operations.len(), 100);

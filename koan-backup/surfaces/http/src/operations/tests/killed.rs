@@ -55,8 +55,8 @@ fn line(output: &mut impl std::io::BufRead) -> String {
     line.trim_end().to_owned()
 }
 
-/// The second process: it has operations that are completed, cancelling, running and queued, prints their ids, and waits
-/// until one more operation has ended.
+/// The second process: it has operations that are completed, cancelling, running and queued, prints their ids, and
+/// waits until one more operation has ended.
 #[tokio::test]
 async fn the_second_process() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };

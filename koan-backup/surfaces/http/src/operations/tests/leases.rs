@@ -36,7 +36,7 @@ pub(super) async fn template(operations: &Operations) -> Operation {
     submitted.operation
 }
 
-fn interrupted() -> OperationEnd {
+pub(super) fn interrupted() -> OperationEnd {
     let outcome = Outcome::lease_expired();
     OperationEnd {
         status: outcome.status,
@@ -107,6 +107,8 @@ async fn an_operation_of_an_ended_process_is_interrupted_after_its_lease_and_not
     ] {
         let found = operations.get(operation.id).await.expect("it exists").status;
         assert_eq!(found, status, "another process that starts changes nothing");
+    }
+    for operation in [&queued, &running, &cancelling] {
         let ended = reached(&operations, operation.id, OperationStatus::Interrupted).await;
         assert!(opened.elapsed() >= LEASE_TIME, "the lease has expired");
         let message = ended.error_message().expect("the operation has a message");
