@@ -121,11 +121,11 @@ async fn a_request_whose_client_disconnects_has_an_outcome() {
         format!("POST /ops/hang HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", secrets.operator);
     stream.write_all(head.as_bytes()).await.expect("the request is sent");
     while entries(&path).is_empty() {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     drop(stream);
     while entries(&path).len() < 2 {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(entries(&path)[1]["event"], "disconnected");
 }
