@@ -9,11 +9,12 @@ use super::private_files::create_private_file;
 /// One way to give a file another name.
 type Step = fn(&Path, &Path) -> io::Result<()>;
 
-/// The ways in the order in which they are tried. Not every file system has hard links, or a rename that replaces nothing.
+/// The ways in the order in which they are tried. Not every file system has hard links, or a rename that replaces
+/// nothing.
 const STEPS: [Step; 3] = [hard_link, rename_if_absent, rename_over_new];
 
-/// Gives the file at `from` the name `to` in the same file system. An existing file is never replaced. The name `from` may
-/// still exist afterwards, and the caller removes it. The function blocks.
+/// Gives the file at `from` the name `to` in the same file system. An existing file is never replaced. The name
+/// `from` may still exist afterwards, and the caller removes it. The function blocks.
 ///
 /// # Errors
 /// `to` exists ([`io::ErrorKind::AlreadyExists`]), or the file system returns another error.

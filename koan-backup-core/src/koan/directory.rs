@@ -94,13 +94,13 @@ impl RestoreDirectory {
 }
 
 impl Koan {
-    /// Acknowledges that entities have fewer records in a backup of the directory tree in `root` than in the previous one.
-    /// Until then, each later backup of its series into the tree warns of the loss, and retention keeps the last backup
-    /// before the loss. Returns the acknowledged losses.
+    /// Acknowledges that entities have fewer records in a backup of the directory tree in `root` than in the previous
+    /// one. Until then, each later backup of its series into the tree warns of the loss, and retention keeps the last
+    /// backup before the loss. Returns the acknowledged losses.
     ///
     /// # Errors
-    /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or the tree cannot
-    /// be written.
+    /// The reason is empty, there is no such backup, it has no loss, it belongs to another application, or the tree
+    /// cannot be written.
     pub async fn acknowledge_in_directory(
         &self,
         root: impl AsRef<Path>,

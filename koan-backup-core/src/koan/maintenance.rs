@@ -68,9 +68,9 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Also applies a retention policy to the directory tree in `root`. The default is the
-    /// [trees of the context](crate::KoanBuilder::directory_retention); a policy for the same path replaces the policy of
-    /// the context. Other trees are not changed.
+    /// Also applies a retention policy to the directory tree in `root`. The default is the [trees of the
+    /// context](crate::KoanBuilder::directory_retention); a policy for the same path replaces the policy of the
+    /// context. Other trees are not changed.
     pub fn directory_retention(mut self, root: impl Into<PathBuf>, policy: Retention) -> Self {
         self.selected_directories.push((root.into(), policy));
         self
@@ -85,8 +85,8 @@ impl MaintenanceBuilder {
     }
 
     /// Selects only this storage profile, or these storage profiles, instead of the profiles of the
-    /// [defaults](crate::KoanBuilder::maintenance_defaults). Several calls select all their profiles. The directory trees
-    /// of the context are not changed then.
+    /// [defaults](crate::KoanBuilder::maintenance_defaults). Several calls select all their profiles. The directory
+    /// trees of the context are not changed then.
     pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
         self.selected_profiles.extend(names.into_names());
         if !self.selected_profiles.is_empty() {

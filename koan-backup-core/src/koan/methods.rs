@@ -212,7 +212,8 @@ impl Koan {
         &self.defaults.expectations
     }
 
-    /// Returns the keys of the configuration that the application has fixed, which no flag of a command line may change.
+    /// Returns the keys of the configuration that the application has fixed, which no flag of a command line may
+    /// change.
     pub fn fixed_settings(&self) -> impl Iterator<Item = &str> {
         self.defaults.fixed_settings.iter().map(String::as_str)
     }

@@ -12,8 +12,8 @@ use crate::foundation::runtime::require_timers;
 use crate::operations::prune::{self, PruneReport};
 use crate::operations::tree;
 
-/// The builder of a prune of one profile or directory tree: it plans which backups the retention policy keeps and which are
-/// removed, and applies the plan.
+/// The builder of a prune of one profile or directory tree: it plans which backups the retention policy keeps and
+/// which are removed, and applies the plan.
 ///
 /// ```
 /// use koan_backup::Retention;
@@ -49,8 +49,9 @@ impl RetentionBuilder {
 
     /// Applies the policy to the directory tree in `root`, and not to a storage profile.
     ///
-    /// The rules are the same. The backups that must be kept are verified when the plan is made, because a tree contains
-    /// no records of verifications. Files that koan-backup did not write are kept, and the report lists them.
+    /// The rules are the same. The backups that must be kept are verified when the plan is made, because a tree
+    /// contains no records of verifications. Files that koan-backup did not write are kept, and the report lists
+    /// them.
     ///
     /// ```
     /// use koan_backup::Retention;

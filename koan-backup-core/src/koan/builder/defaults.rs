@@ -83,8 +83,8 @@ impl KoanBuilder {
         self
     }
 
-    /// Sets the retention policy of the directory tree in `root`, which maintenance applies. A second call with the same
-    /// path replaces its policy. Maintenance does not change other trees.
+    /// Sets the retention policy of the directory tree in `root`, which maintenance applies. A second call with the
+    /// same path replaces its policy. Maintenance does not change other trees.
     ///
     /// ```
     /// use koan_backup_core::{Koan, Retention};

@@ -216,8 +216,8 @@ impl Output {
     }
 }
 
-/// Creates the directory, or refuses one that is not empty after the removal of what a killed extraction has left in it.
-/// Then marks it.
+/// Creates the directory, or refuses one that is not empty after the removal of what a killed extraction has left in
+/// it. Then marks it.
 fn prepare(directory: &Path, created: &CreatedPaths) -> Result<ExtractionMark> {
     mark::remove_interrupted(directory)?;
     require_empty(directory, created)?;

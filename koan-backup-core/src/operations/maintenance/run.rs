@@ -60,7 +60,8 @@ impl MaintenanceOptions {
     }
 }
 
-/// Runs all tasks in every profile, and prunes the directory trees that have a retention policy. A task that fails is reported, and the remaining tasks still run.
+/// Runs all tasks in every profile, and prunes the directory trees that have a retention policy. A task that fails is
+/// reported, and the remaining tasks still run.
 ///
 /// # Errors
 /// Maintenance was cancelled, or a profile does not exist.

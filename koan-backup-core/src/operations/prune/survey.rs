@@ -255,8 +255,8 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Returns the current name of an entity with its set, and the number of days for which its backups are kept. The current
-/// policy applies; for an entity that no longer exists, the policy in the backup applies.
+/// Returns the current name of an entity with its set, and the number of days for which its backups are kept. The
+/// current policy applies; for an entity that no longer exists, the policy in the backup applies.
 pub(crate) fn candidate_entity(
     environment: &Environment,
     entity: &str,

@@ -17,8 +17,8 @@ use crate::foundation::json::document;
 const FILE: &str = ".acknowledgements.json";
 const NEW_FILE: &str = ".acknowledgements.json.new";
 
-/// Reads the acknowledgements of a tree. If they cannot be read, this is logged and they are ignored, so that the losses
-/// are reported until they are acknowledged again. The function blocks.
+/// Reads the acknowledgements of a tree. If they cannot be read, this is logged and they are ignored, so that the
+/// losses are reported until they are acknowledged again. The function blocks.
 pub(super) fn read(root: &Path) -> Acknowledgements {
     let all = read_all(root).unwrap_or_else(|error| {
         tracing::warn!(

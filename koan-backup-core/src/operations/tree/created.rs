@@ -37,8 +37,8 @@ impl CreatedPaths {
         self.create(path, || create_private_file(path))
     }
 
-    /// Creates and locks a lock file. The error has the kind [`io::ErrorKind::WouldBlock`] if another process has locked
-    /// the new file first; the file belongs to that process then.
+    /// Creates and locks a lock file. The error has the kind [`io::ErrorKind::WouldBlock`] if another process has
+    /// locked the new file first; the file belongs to that process then.
     pub(crate) fn locked_file(&self, path: &Path) -> io::Result<File> {
         self.create(path, || create_locked(path)?.ok_or_else(|| io::Error::from(io::ErrorKind::WouldBlock)))
     }

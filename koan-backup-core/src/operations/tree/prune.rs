@@ -106,8 +106,8 @@ async fn open(root: PathBuf, cancel: &CancellationToken) -> Result<(LockedRoot, 
     until_cancelled(cancel, async { opened.await? }).await
 }
 
-/// Makes a plan in which the newest valid backup of every group is kept. The second value is the error if a group has no
-/// valid backup, so that the plan must not be applied.
+/// Makes a plan in which the newest valid backup of every group is kept. The second value is the error if a group has
+/// no valid backup, so that the plan must not be applied.
 async fn settled(
     environment: &Environment,
     survey: &TreeSurvey,

@@ -26,7 +26,7 @@ pub struct AcknowledgeArgs {
     /// The storage profile of the backup
     #[arg(long, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// The root of the directory tree of the backup, which is given by its complete id
+    /// The directory tree of the backup, which is given by its complete id
     #[arg(long, value_name = "ROOT", conflicts_with = "profile")]
     directory: Option<PathBuf>,
     #[command(flatten)]

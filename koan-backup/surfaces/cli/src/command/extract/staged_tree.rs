@@ -39,8 +39,8 @@ impl From<io::Error> for StagingFault {
 }
 
 impl StagedTree {
-    /// Creates the directory for a tar archive, after the removal of what a killed extraction to the same tar archive has
-    /// left. The function blocks.
+    /// Creates the directory for a tar archive, after the removal of what a killed extraction to the same tar archive
+    /// has left. The function blocks.
     ///
     /// # Errors
     /// Another extraction to the same tar archive is running, or the directory cannot be created.
