@@ -51,6 +51,7 @@ impl Declaration {
         let aliases = &self.identity.aliases;
         let table = optional(self.identity.table.as_ref());
         let provider = optional(self.identity.provider.as_ref());
+        let route = optional(self.identity.route.as_ref());
         let policy = optional(self.policy.as_ref().map(Policy::expand));
         // An error about the type of the key, for example because it is private, points at the field.
         let key_span = key_type.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
@@ -68,6 +69,7 @@ impl Declaration {
                         aliases: &[#(#aliases),*],
                         table: #table,
                         provider: #provider,
+                        route: #route,
                         module_path: __koan::core::module_path!(),
                         ident: #type_text,
                         file: __koan::core::file!(),

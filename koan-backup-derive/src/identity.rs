@@ -26,6 +26,7 @@ pub(crate) struct IdentityOptions {
     name: Setting<LitStr>,
     table: Setting<LitStr>,
     provider: Setting<LitStr>,
+    route: Setting<LitStr>,
     aliases: Vec<LitStr>,
     key: Setting<LitStr>,
     krate: Setting<Path>,
@@ -37,6 +38,7 @@ pub(crate) struct Identity {
     pub(crate) name: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) provider: Option<String>,
+    pub(crate) route: Option<String>,
     pub(crate) aliases: Vec<String>,
     pub(crate) key: Key,
 }
@@ -58,6 +60,7 @@ impl IdentityOptions {
             Known::Option("name") => self.name.set(option, option.string(cx), cx),
             Known::Option("table") => self.table.set(option, option.string(cx), cx),
             Known::Option("provider") => self.provider.set(option, option.string(cx), cx),
+            Known::Option("route") => self.route.set(option, option.string(cx), cx),
             Known::Option("alias") => self.aliases.extend(option.strings(cx)),
             Known::Option("key") => self.key.set(option, option.string(cx), cx),
             Known::Option("crate") => self.krate.set(option, option.path(cx), cx),
@@ -99,6 +102,7 @@ impl IdentityOptions {
             name,
             table: self.table.get().and_then(|literal| name::in_database(literal, "table", cx)),
             provider: self.provider.get().and_then(|literal| name::text(literal, "provider", cx)),
+            route: self.route.get().and_then(|literal| name::route(literal, cx)),
             aliases,
             key,
         }

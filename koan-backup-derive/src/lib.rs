@@ -56,6 +56,7 @@ use self::identity::Root;
 /// | `name = "…"` | the name in archives and reports; without `/`, `\`, `#` and control characters | the identifier |
 /// | `table = "…"` | the table or collection | the table with the name of the entity |
 /// | `provider = "…"` | the provider that stores the records | the default provider |
+/// | `route = "…"` | the name in URLs: lower-case letters, digits, `-` and `_` | the name of the entity |
 /// | `alias = "…"`, `alias("…", "…")` | earlier names, which archives may still contain; may be repeated | no alias |
 /// | `key = "…"` | the key: see below | the fields with `#[entity(key)]`, otherwise the field `id` |
 /// | `crate = "…"` | the path of `koan_backup`, if the crate is renamed, or re-exported with its `__private` | `::koan_backup` |
@@ -224,7 +225,8 @@ pub fn entity_backup_scope(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `key = "id: u64"` | required: the fields of the key with their types, in the order of declaration; they must be `Clone` and visible at the call. `a as b: T` if the serde name of `a` is `b` |
 /// | `name = "…"` | the name in archives and reports; required for a type with generic arguments |
-/// | `table = "…"`, `provider = "…"`, `alias = "…"`, `alias("…", "…")`, `crate = "…"` | as for `#[entity(…)]` |
+/// | `table = "…"`, `provider = "…"`, `route = "…"`, `crate = "…"` | as for `#[entity(…)]` |
+/// | `alias = "…"`, `alias("…", "…")` | as for `#[entity(…)]` |
 /// | `backup`, `backup(encrypt, …)` | as `#[entity_backup]`, `#[entity_backup(encrypt, …)]` |
 ///
 /// The fields are traced from the `Deserialize` implementation of the type.

@@ -29,6 +29,27 @@ pub(crate) fn in_database(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Opti
     Some(text)
 }
 
+/// Checks a segment of a URL.
+pub(crate) fn route(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
+    let text = not_empty(literal, "route", cx)?;
+    let is_allowed = |character: &char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || matches!(character, '-' | '_')
+    };
+    match text.chars().find(|character| !is_allowed(character)) {
+        Some(character) => {
+            cx.error(
+                literal,
+                format!(
+                    "`{}` is not allowed in a route; use lower-case letters, digits, `-` and `_`",
+                    character.escape_debug()
+                ),
+            );
+            None
+        }
+        None => Some(text),
+    }
+}
+
 fn not_empty(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
     let text = literal.value();
     // Databases allow names of white space only, but such a name is almost certainly a mistake.

@@ -5,11 +5,11 @@ use proc_macro2::Ident;
 use crate::ctxt::Ctxt;
 use crate::suggestion::{self, Synonym};
 
-const ON_TYPE: &[&str] = &["name", "table", "provider", "alias", "key", "crate"];
+const ON_TYPE: &[&str] = &["name", "table", "provider", "route", "alias", "key", "crate"];
 const ON_FIELD: &[&str] = &["key", "column"];
 const OF_POLICY: &[&str] = &["encrypt", "include_schema", "retention_days", "enabled", "reason"];
 const OF_SCOPE: &[&str] = &["mode", "encrypt_by_default", "include_schema_by_default", "crate"];
-const OF_REGISTRATION: &[&str] = &["name", "table", "provider", "alias", "key", "crate", "backup"];
+const OF_REGISTRATION: &[&str] = &["name", "table", "provider", "route", "alias", "key", "crate", "backup"];
 const OF_SERDE: &[&str] = &[
     "default",
     "deny_unknown_fields",

@@ -15,7 +15,7 @@ fn pretty(expansion: TokenStream) -> String {
 fn a_struct_declares_each_field() {
     let expansion = pretty(entity::derive(
         &parse_quote! {
-            #[entity(name = "Customer", table = "customers", provider = "crm", alias = "Client")]
+            #[entity(name = "Customer", table = "customers", provider = "crm", route = "customers", alias = "Client")]
             #[entity_backup(encrypt, include_schema = false)]
             #[serde(rename_all = "camelCase")]
             struct CustomerRow {

@@ -17,6 +17,7 @@ koan_backup::entity_backup_scope!(mode = All, encrypt_by_default = false);
 /// The line of the derive of `Media`.
 const MEDIA_LINE: u32 = line!() + 1;
 #[derive(Serialize, Deserialize, Entity)]
+#[entity(route = "media")]
 struct Media {
     id: i64,
 }
@@ -102,7 +103,7 @@ fn the_inventory_can_be_serialised() {
             "included": [
                 with(models("Invoice", 10), json!({ "sets": [], "policy": policy })),
                 own("LogEntry", LOG_ENTRY_LINE, false, "attribute"),
-                own("Media", MEDIA_LINE, true, "scope"),
+                with(own("Media", MEDIA_LINE, true, "scope"), json!({ "route": "media" })),
             ],
             "excluded": [with(models("InvoiceIndex", 27), json!({ "reason": "rebuilt from invoices" }))],
             "uncovered": [with(models("Draft", 20), json!({ "why": "scope: None" }))],
@@ -295,6 +296,7 @@ fn entity_descriptor(name: &'static str, policy: Option<PolicyDeclaration>) -> &
         aliases: &[],
         table: None,
         provider: None,
+        route: None,
         module_path: "table_of_policies::entities",
         ident: name,
         file: "policies.rs",
@@ -443,6 +445,7 @@ mod same_name {
             aliases: &[],
             table: None,
             provider: None,
+            route: None,
             module_path,
             ident: "Part",
             file: "src/parts.rs",
@@ -480,6 +483,7 @@ mod same_name {
                 aliases: &[],
                 table: None,
                 provider: None,
+                route: None,
                 module_path: "shop::cars",
                 ident: "Part",
                 file: "src/cars.rs",
@@ -532,6 +536,7 @@ async fn an_unknown_provider_is_an_error_that_lists_the_known_providers() {
                 aliases: &[],
                 table: None,
                 provider: Some("warehouse"),
+                route: None,
                 module_path: "shop",
                 ident: "Elsewhere",
                 file: "src/lib.rs",

@@ -45,7 +45,7 @@ pub(crate) use self::remedy::Remedy;
 ///   "included": [{
 ///     "entity": "User", "crate": "shop_models", "location": "models/src/lib.rs:12",
 ///     "typePath": "shop_models::User", "keyType": "i64",
-///     "provider": "main", "table": "users", "sets": ["root"],
+///     "provider": "main", "route": "users", "table": "users", "sets": ["root"],
 ///     "policy": { "encrypt": true, "includeSchema": true, "source": "scope" }
 ///   }],
 ///   "excluded": [{

@@ -103,9 +103,9 @@ impl Koan {
         RecordsBuilder::new(self.clone(), backup.into())
     }
 
-    /// Opens the archive of a backup, so that its stored bytes can be read, for example for a download. The backup is
-    /// selected as for [`extract`](Self::extract). No key is needed, and a lease prevents the removal of the backup while
-    /// it is read.
+    /// Opens the archive of a backup, so that its stored bytes can be read, for example for a download. The backup
+    /// is selected as for [`extract`](Self::extract). No key is needed, and a lease prevents the removal of the
+    /// backup while it is read.
     pub fn archive(&self, backup: impl Into<BackupRef>) -> ArchiveBuilder {
         ArchiveBuilder::new(self.clone(), backup.into())
     }

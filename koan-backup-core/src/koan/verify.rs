@@ -20,9 +20,10 @@ use crate::operations::verify::{Selected, VerifyOptions, VerifyReport, VerifySco
 
 /// The builder of a verification, which runs when it is awaited.
 ///
-/// A verification of the whole backup is recorded in the storage profile, so that the catalog and other processes know
-/// when the backup was verified, and whether it is damaged. If the storage cannot be written, the report contains a note.
-/// A sample, and a verification of some entities, are not recorded.
+/// A verification of the whole backup is recorded in the storage profile, so that the catalog and other processes
+/// know when the backup was verified, and whether it is damaged. If the storage cannot be written, the report
+/// contains a note. A sample, a verification of some entities, and the verification of a backup of another application
+/// are not recorded.
 ///
 /// ```
 /// # use koan_backup_shop::User;

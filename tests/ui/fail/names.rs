@@ -35,4 +35,22 @@ struct Renamed {
     id: i64,
 }
 
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(route = "")]
+struct WithoutRoute {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(route = "Users")]
+struct UpperCase {
+    id: i64,
+}
+
+#[derive(Serialize, Deserialize, Entity)]
+#[entity(route = "users/all")]
+struct TwoSegments {
+    id: i64,
+}
+
 fn main() {}

@@ -40,6 +40,9 @@ pub struct IncludedEntity {
     /// [`Inventory::linked`]: super::Inventory::linked
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The declared name of the entity in URLs, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The table of the entity in its provider, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
@@ -75,6 +78,9 @@ pub struct ExcludedEntity {
     /// The name of the provider that contains the entity, as in [`IncludedEntity::provider`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The declared name of the entity in URLs, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The declared reason.
     pub reason: String,
 }
@@ -98,6 +104,9 @@ pub struct UncoveredEntity {
     /// The name of the provider that contains the entity, as in [`IncludedEntity::provider`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The declared name of the entity in URLs, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// Why the entity has no policy.
     pub why: String,
 }
@@ -111,6 +120,7 @@ impl IncludedEntity {
             type_path: descriptor.type_path(),
             key_type: descriptor.key_type().to_owned(),
             provider: descriptor.provider().map(str::to_owned),
+            route: descriptor.route().map(str::to_owned),
             table: None,
             relationship: None,
             sets: Vec::new(),
@@ -129,6 +139,7 @@ impl ExcludedEntity {
             type_path: descriptor.type_path(),
             key_type: descriptor.key_type().to_owned(),
             provider: descriptor.provider().map(str::to_owned),
+            route: descriptor.route().map(str::to_owned),
             reason: reason.to_owned(),
         }
     }
@@ -143,6 +154,7 @@ impl UncoveredEntity {
             type_path: descriptor.type_path(),
             key_type: descriptor.key_type().to_owned(),
             provider: descriptor.provider().map(str::to_owned),
+            route: descriptor.route().map(str::to_owned),
             why: why.to_owned(),
         }
     }

@@ -11,9 +11,9 @@ impl KoanBuilder {
         self
     }
 
-    /// Adds a listener that receives the events of all operations, in addition to the listener of the operation or of
-    /// the context. Several calls add several listeners. Metrics and notifications use it, because they must not miss an
-    /// operation that has a listener of its own.
+    /// Adds a listener that receives the events of all operations, in addition to the listener of the operation
+    /// or of the context. Several calls add several listeners. Metrics and notifications use it, because they must
+    /// not miss an operation that has a listener of its own.
     ///
     /// ```
     /// use koan_backup_core::{Event, Koan, Listener};

@@ -14,8 +14,8 @@ use crate::foundation::id::{BackupId, BackupName};
 
 use crate::provider::SessionIntent;
 
-/// Emits [`Event::RestoreFinished`] exactly once: when the restore ends, or when this value is dropped because the future
-/// of the restore was dropped.
+/// Emits [`Event::RestoreFinished`] exactly once: when the restore ends, or when this value is dropped because the
+/// future of the restore was dropped.
 #[derive(Debug)]
 pub(super) struct RestoreEnd {
     listener: Listener,

@@ -165,6 +165,7 @@ macro_rules! entity {
                 aliases: &[],
                 table: Some($table),
                 provider: None,
+                route: None,
                 module_path: module_path!(),
                 ident: stringify!($ty),
                 file: file!(),

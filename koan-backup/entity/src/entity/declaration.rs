@@ -27,6 +27,8 @@ pub struct EntityDeclaration {
     pub table: Option<&'static str>,
     /// The provider, if it is not the default provider.
     pub provider: Option<&'static str>,
+    /// The name in URLs, if it is not the name of the entity.
+    pub route: Option<&'static str>,
     /// The value of `module_path!()` at the type.
     pub module_path: &'static str,
     /// The identifier of the type.

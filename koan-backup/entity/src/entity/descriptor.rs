@@ -68,6 +68,11 @@ impl EntityDescriptor {
         self.declaration.provider
     }
 
+    /// Returns the name in URLs of the HTTP interface, if one was declared.
+    pub fn route(&self) -> Option<&'static str> {
+        self.declaration.route
+    }
+
     /// Returns the path of the type, for example `shop::models::User`.
     pub fn type_path(&self) -> String {
         format!("{}::{}", self.declaration.module_path, self.declaration.ident)

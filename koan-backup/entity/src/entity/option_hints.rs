@@ -16,6 +16,8 @@ pub mod on_type {
     pub const table: &str = "";
     /// `provider = "…"`: the provider that stores the records, by the name that it has in the builder.
     pub const provider: &str = "";
+    /// `route = "…"`: the name in URLs of the HTTP interface. By default, it is the name of the entity.
+    pub const route: &str = "";
     /// `alias = "…"` or `alias("…", "…")`: earlier names, which archives may still contain.
     pub const alias: &str = "";
     /// `key = "…"`: the fields of the key, for example `"order_id, line"`, `"base.id: i64"` or
@@ -79,7 +81,7 @@ pub mod of_mode {
 
 /// The options of `register!`.
 pub mod of_registration {
-    pub use super::on_type::{alias, name, provider, table};
+    pub use super::on_type::{alias, name, provider, route, table};
 
     /// `key = "id: u64"`: the fields of the key with their types, in the order of declaration. It is required.
     pub const key: &str = "";
