@@ -1,5 +1,6 @@
 //! The events of operations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
@@ -8,9 +9,11 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::fixture::{Fixture, Gate, backup, limits, start, succeed};
+use super::faulty_store::{Call, FaultyStore};
+use super::fixture::{Fixture, Gate, backup, limits, open, start, succeed};
 use crate::operations::events::EventLog;
 use crate::operations::progress::Progress;
+use crate::operations::store::OperationStore;
 use crate::operations::{
     EventKind, Operation, OperationEvent, OperationId, OperationStatus, Operations, WorkContext, WorkResult,
 };
@@ -202,4 +205,28 @@ async fn the_events_end_when_the_server_stops() {
     operations.shutdown().await.expect("the end is recorded");
     let received: Vec<_> = events.collect().await;
     assert!(received.iter().all(|event| event.sequence > 0), "{received:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_has_the_number_of_the_end() {
+    let fixture = Fixture::new();
+    let store = FaultyStore::over(fixture.store().await);
+    let operations = open(Arc::clone(&store) as Arc<dyn OperationStore>);
+    let (id, work) = controlled(&operations).await;
+    let events = operations.events(id, None).await.expect("the events");
+    store.fail(Call::Finish, 10);
+    for percentage in [10, 20] {
+        work.send(percentage).await.expect("the work runs");
+    }
+    // The last progress has no event yet, and the end is recorded only after several attempts.
+    drop(work);
+    let received: Vec<_> = events.collect().await;
+    assert_eq!(store.failed(Call::Finish), 10);
+    let stored = fixture.store().await.get(id).await.expect("a read").expect("it exists");
+    assert_eq!(stored.progress.percent_complete, 20, "the end contains the last progress");
+    let (end, earlier) = received.split_last().expect("the end");
+    assert_eq!((end.kind, end.sequence), (EventKind::End, stored.sequence));
+    for event in earlier {
+        assert!(event.sequence < stored.sequence, "a client that has {event:?} would miss the end");
+    }
 }
