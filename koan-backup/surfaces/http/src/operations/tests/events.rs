@@ -12,10 +12,10 @@ use tokio::time::sleep;
 use super::faulty_store::{Call, FaultyStore};
 use super::fixture::{Fixture, Gate, backup, limits, open, start, succeed};
 use crate::operations::events::EventLog;
-use crate::operations::progress::Progress;
 use crate::operations::store::OperationStore;
 use crate::operations::{
-    EventKind, Operation, OperationEvent, OperationId, OperationStatus, Operations, WorkContext, WorkResult,
+    EventKind, Operation, OperationEvent, OperationId, OperationStatus, Operations, Progress, WorkContext,
+    WorkResult,
 };
 
 /// Starts work that emits an event of progress for each percentage that it receives, and ends with the channel.
@@ -65,6 +65,8 @@ async fn a_subscriber_receives_the_state_the_progress_and_the_end_with_rising_nu
     assert_eq!((end.kind, end.operation.status), (EventKind::End, OperationStatus::Completed));
     assert_eq!(end.operation, operations.get(id).await.expect("it exists"), "the end has the whole record");
     assert!(events.next().await.is_none(), "no event follows the end");
+    let names: Vec<_> = received.iter().map(|event| event.kind.name()).collect();
+    assert_eq!((names[0], names[names.len() - 2], names[names.len() - 1]), ("status", "progress", "end"));
     assert!(received.windows(2).all(|pair| pair[0].sequence < pair[1].sequence), "{received:?}");
     assert!(received.iter().any(|event| event.operation.status == OperationStatus::Running), "{received:?}");
 }
