@@ -15,7 +15,7 @@ const RESERVED: [&str; 3] = ["backup", "create", "capabilities"];
 pub(crate) struct RoutedEntity {
     /// The name of the entity.
     pub(crate) name: String,
-    /// The names in paths, as they were declared: the route, the name and the table.
+    /// The names in paths, as they were declared: the name, the route and the table.
     pub(crate) spellings: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct RoutedEntities {
 }
 
 impl RoutedEntities {
-    /// Determines the names in paths: of each entity its name and its table.
+    /// Determines the names in paths: of each entity its name, its route and its table.
     ///
     /// # Errors
     /// Two entities have the same name in paths, or an entity has a name that is a part of routes.
@@ -94,6 +94,7 @@ impl RoutedEntities {
 fn spellings(entity: &IncludedEntity) -> Vec<String> {
     let table = entity.table.as_deref().map(|table| table.rsplit('.').next().unwrap_or(table).to_owned());
     let mut spellings = vec![entity.entity.clone()];
+    spellings.extend(entity.route.clone().filter(|route| !route.eq_ignore_ascii_case(&entity.entity)));
     spellings.extend(table.filter(|table| !table.eq_ignore_ascii_case(&entity.entity)));
     spellings
 }

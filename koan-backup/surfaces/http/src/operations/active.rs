@@ -28,6 +28,8 @@ pub(super) struct ActiveOperation {
     turn: CancellationToken,
     /// Cancelled when the work did not stop in time and is dropped.
     abort: CancellationToken,
+    /// Cancelled when the operation has left the queue, so that no event follows.
+    left: CancellationToken,
 }
 
 /// The lease of an operation, as its owner knows it.
@@ -43,6 +45,8 @@ struct ActiveState {
     operation: Operation,
     tracker: ProgressTracker,
     events: EventLog,
+    /// Whether the end is being recorded. The event of the end is the next one.
+    is_ending: bool,
     /// Whether there is progress without an event.
     has_new_progress: bool,
     /// Whether there is progress that the store does not have.
@@ -66,10 +70,12 @@ impl ActiveOperation {
             stop: CancellationToken::new(),
             turn: CancellationToken::new(),
             abort: CancellationToken::new(),
+            left: CancellationToken::new(),
             state: Mutex::new(ActiveState {
                 operation,
                 tracker: ProgressTracker::new(),
                 events: EventLog::default(),
+                is_ending: false,
                 has_new_progress: false,
                 has_unsaved_progress: false,
             }),
@@ -95,14 +101,22 @@ impl ActiveOperation {
         &self.abort
     }
 
+    /// Returns the token that is cancelled when the operation has left the queue.
+    pub(super) fn left(&self) -> &CancellationToken {
+        &self.left
+    }
+
     /// Returns the current record.
     pub(super) fn snapshot(&self) -> Operation {
         self.state().operation.clone()
     }
 
-    /// Returns the last progress.
-    pub(super) fn progress(&self) -> Progress {
-        self.state().tracker.progress().clone()
+    /// Returns the record and the last progress of an operation whose work has ended. No event precedes the event of the
+    /// end any more.
+    pub(super) fn begin_end(&self) -> (Operation, Progress) {
+        let mut state = self.state();
+        state.is_ending = true;
+        (state.operation.clone(), state.tracker.progress().clone())
     }
 
     /// Returns whether the work has published a backup.
@@ -122,7 +136,7 @@ impl ActiveOperation {
     /// Emits the event of progress that has none.
     pub(super) fn publish_progress(&self) {
         let mut state = self.state();
-        if std::mem::take(&mut state.has_new_progress) && !state.operation.status.is_final() {
+        if std::mem::take(&mut state.has_new_progress) && !state.is_ending {
             state.has_unsaved_progress = true;
             state.operation.progress = state.tracker.progress().clone();
             self.emit(&mut state, EventKind::Progress);
@@ -148,12 +162,13 @@ impl ActiveOperation {
             state.has_unsaved_progress = false;
         }
         drop(state);
-        self.lease.send_if_modified(|lease| match lease {
-            Lease::Until(known) if *known < until => {
-                *known = until;
+        self.lease.send_if_modified(|lease| match *lease {
+            // A lease that expired before the renewal stays lost, because other processes may have noticed.
+            Lease::Until(known) => {
+                *lease = if Instant::now() < known { Lease::Until(until.max(known)) } else { Lease::Lost };
                 true
             }
-            _ => false,
+            Lease::Lost => false,
         });
     }
 
@@ -195,6 +210,11 @@ impl ActiveOperation {
             state.operation.status = OperationStatus::Running;
         }
         self.emit(&mut state, EventKind::Status);
+    }
+
+    /// Returns whether a cancellation was requested.
+    pub(super) fn is_cancellation_requested(&self) -> bool {
+        self.state().operation.cancellation.is_some()
     }
 
     /// Requests that the work stops.
@@ -239,6 +259,9 @@ impl ActiveOperation {
     }
 
     fn emit(&self, state: &mut ActiveState, kind: EventKind) {
+        if state.is_ending {
+            return;
+        }
         let operation = &mut state.operation;
         operation.sequence += 1;
         state.events.push(operation.sequence, kind, operation.status, operation.progress.clone());

@@ -22,6 +22,7 @@ pub(super) async fn drive(process: Arc<Process>, active: Arc<ActiveOperation>, w
         record_end(&process, &active, outcome).await;
     }
     process.queue.leave(active.id());
+    active.left().cancel();
 }
 
 /// Runs the work. Returns `None` if the work did not stop before the server ended.
@@ -40,6 +41,7 @@ async fn run(process: &Process, active: &Arc<ActiveOperation>, work: Work) -> Op
     let mut task = tokio::spawn(async move { work(context).await });
     let lease_lost = async {
         active.lease_lost().await;
+        active.lose_lease();
         active.stop_token().cancel();
         std::future::pending::<()>().await
     };
@@ -67,9 +69,7 @@ async fn record_start(process: &Process, active: &ActiveOperation) -> Result<(),
                 active.started(at);
                 return Ok(());
             }
-            Ok(OperationStatus::Queued | OperationStatus::Cancelling) => {
-                return Err(Outcome::cancelled_in_queue());
-            }
+            Ok(OperationStatus::Cancelling) => return Err(Outcome::cancelled_in_queue()),
             Ok(_) => return Err(Outcome::lease_lost()),
             Err(error) => {
                 let id = active.id();
@@ -90,13 +90,13 @@ async fn record_start(process: &Process, active: &ActiveOperation) -> Result<(),
 /// operation expires then.
 async fn record_end(process: &Process, active: &ActiveOperation, outcome: Outcome) {
     let id = active.id();
-    let operation = active.snapshot();
+    let (operation, progress) = active.begin_end();
     let end = OperationEnd {
         status: outcome.status,
         completed_at: process.now(),
         error: outcome.error,
         result: outcome.result,
-        progress: Some(active.progress()),
+        progress: Some(progress),
         cancellation: operation.cancellation,
         sequence: Some(operation.sequence + 1),
     };

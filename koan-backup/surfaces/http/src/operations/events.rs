@@ -161,9 +161,10 @@ impl Subscriber {
 
     /// Reads the record until it has an event after the cursor. Returns `None` if there will be none.
     async fn next_stored(&self, id: OperationId) -> Option<OperationEvent> {
-        let mut is_first = self.cursor.is_none();
+        // The first read of a subscription does not wait.
+        let mut waits = self.status.is_some();
         loop {
-            if !is_first && self.status.is_some() {
+            if std::mem::replace(&mut waits, true) {
                 sleep(self.process.limits.interval).await;
             }
             match self.process.store.get(id).await {
@@ -180,16 +181,11 @@ impl Subscriber {
                         }
                         return Some(event);
                     }
-                    if self.status.is_none() {
-                        sleep(self.process.limits.interval).await;
-                    }
                 }
                 Err(error) => {
                     tracing::warn!(target: "koan::backup::http", operation = %id, %error, "an operation was not read");
-                    sleep(self.process.limits.interval).await;
                 }
             }
-            is_first = false;
         }
     }
 }
@@ -202,9 +198,12 @@ async fn next_local(active: &ActiveOperation, cursor: Option<u64>) -> Option<Ope
         if let Some(event) = active.event_after(cursor) {
             return Some(event);
         }
-        if active.snapshot().status.is_final() {
+        if active.left().is_cancelled() {
             return None;
         }
-        sequence.changed().await.ok()?;
+        tokio::select! {
+            changed = sequence.changed() => changed.ok()?,
+            () = active.left().cancelled() => {}
+        }
     }
 }

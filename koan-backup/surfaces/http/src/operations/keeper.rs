@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::active::ActiveOperation;
 use super::process::Process;
 
-/// Keeps the operations of this process until `stop` is cancelled and all operations have ended.
+/// Keeps the operations of this process until `stop` is cancelled or the server has stopped, and all operations have ended.
 pub(super) async fn keep(process: Arc<Process>, stop: CancellationToken) {
     let mut renewed_at = Instant::now();
     let mut was_successful = true;
-    while !(stop.is_cancelled() && process.queue.is_idle()) {
+    while !((stop.is_cancelled() || process.closed.is_cancelled()) && process.queue.is_idle()) {
         sleep(process.limits.interval).await;
         let active = process.queue.active();
         let began = Instant::now();

@@ -33,7 +33,7 @@ impl Outcome {
             }
             Ok(Err(error)) => {
                 let is_cancelled = error.kind() == ErrorKind::Cancelled
-                    && active.stop_token().is_cancelled()
+                    && active.is_cancellation_requested()
                     && !active.has_published();
                 Self::of_error(
                     if is_cancelled { OperationStatus::Cancelled } else { OperationStatus::Failed },

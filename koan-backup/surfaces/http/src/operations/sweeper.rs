@@ -15,7 +15,7 @@ use super::store::{Claim, Finished, LeaseSighting, OperationEnd};
 /// The time between two removals of old operations.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Sweeps the store until `stop` is cancelled.
+/// Sweeps the store until `stop` is cancelled or the server has stopped.
 pub(super) async fn sweep(process: Arc<Process>, stop: CancellationToken) {
     let mut sightings = Sightings::default();
     let mut purged_at: Option<Instant> = None;
@@ -38,6 +38,7 @@ pub(super) async fn sweep(process: Arc<Process>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            () = process.closed.cancelled() => return,
             () = sleep(process.limits.renewal_interval()) => {}
         }
     }

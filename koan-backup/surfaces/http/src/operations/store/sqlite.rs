@@ -7,13 +7,14 @@ mod records;
 mod schema;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use koan_backup_core::{Error, Result, provider};
 use rusqlite::Connection;
+use tokio::sync::Mutex;
 
 use self::failure::failed;
 use super::{
@@ -31,17 +32,14 @@ const FILE_NAME: &str = "operations.sqlite";
 /// The store of operations in a file of SQLite.
 ///
 /// The file is in WAL mode, so that lists are read while another process writes. Each write is durable when it returns.
+///
+/// A call waits for its connection before it uses a blocking thread, so that many calls do not occupy all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct SqliteOperationStore {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    path: PathBuf,
+    path: Arc<PathBuf>,
     /// Reads use a separate connection, so that they do not wait while a write waits for another process.
-    reader: Mutex<Connection>,
-    writer: Mutex<Connection>,
+    reader: Arc<Mutex<Connection>>,
+    writer: Arc<Mutex<Connection>>,
 }
 
 /// Which connection a call uses.
@@ -63,8 +61,8 @@ impl SqliteOperationStore {
         provider::blocking("opens the file of operations", move || {
             let writer = connection::open_writer(&path)?;
             let reader = connection::open_reader(&path)?;
-            let shared = Shared { path, reader: Mutex::new(reader), writer: Mutex::new(writer) };
-            Ok(Self { shared: Arc::new(shared) })
+            let (reader, writer) = (Arc::new(Mutex::new(reader)), Arc::new(Mutex::new(writer)));
+            Ok(Self { path: Arc::new(path), reader, writer })
         })
         .await?
     }
@@ -76,18 +74,16 @@ impl SqliteOperationStore {
         what: &'static str,
         call: impl FnOnce(&mut Connection) -> Result<T, CallError> + Send + 'static,
     ) -> Result<T> {
-        let shared = Arc::clone(&self.shared);
+        let path = Arc::clone(&self.path);
+        let connection = match access {
+            Access::Read => &self.reader,
+            Access::Write => &self.writer,
+        };
+        let mut connection = Arc::clone(connection).lock_owned().await;
         provider::blocking("uses the file of operations", move || {
-            let connection = match access {
-                Access::Read => &shared.reader,
-                Access::Write => &shared.writer,
-            };
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
             call(&mut connection).map_err(|error| match error {
-                CallError::Sqlite(error) => failed(&shared.path, what, error),
-                CallError::Record(error) => {
-                    error.context(format!("{what} in `{}` failed", shared.path.display()))
-                }
+                CallError::Sqlite(error) => failed(&path, what, error),
+                CallError::Record(error) => error.context(format!("{what} in `{}` failed", path.display())),
             })
         })
         .await?

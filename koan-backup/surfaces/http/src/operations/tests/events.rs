@@ -1,5 +1,6 @@
 //! The events of operations.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
@@ -8,11 +9,13 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::fixture::{Fixture, Gate, backup, limits, start, succeed};
+use super::faulty_store::{Call, FaultyStore};
+use super::fixture::{Fixture, Gate, backup, limits, open, start, succeed};
 use crate::operations::events::EventLog;
-use crate::operations::progress::Progress;
+use crate::operations::store::OperationStore;
 use crate::operations::{
-    EventKind, Operation, OperationEvent, OperationId, OperationStatus, Operations, WorkContext, WorkResult,
+    EventKind, Operation, OperationEvent, OperationId, OperationStatus, Operations, Progress, WorkContext,
+    WorkResult,
 };
 
 /// Starts work that emits an event of progress for each percentage that it receives, and ends with the channel.
@@ -62,6 +65,8 @@ async fn a_subscriber_receives_the_state_the_progress_and_the_end_with_rising_nu
     assert_eq!((end.kind, end.operation.status), (EventKind::End, OperationStatus::Completed));
     assert_eq!(end.operation, operations.get(id).await.expect("it exists"), "the end has the whole record");
     assert!(events.next().await.is_none(), "no event follows the end");
+    let names: Vec<_> = received.iter().map(|event| event.kind.name()).collect();
+    assert_eq!((names[0], names[names.len() - 2], names[names.len() - 1]), ("status", "progress", "end"));
     assert!(received.windows(2).all(|pair| pair[0].sequence < pair[1].sequence), "{received:?}");
     assert!(received.iter().any(|event| event.operation.status == OperationStatus::Running), "{received:?}");
 }
@@ -202,4 +207,28 @@ async fn the_events_end_when_the_server_stops() {
     operations.shutdown().await.expect("the end is recorded");
     let received: Vec<_> = events.collect().await;
     assert!(received.iter().all(|event| event.sequence > 0), "{received:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_has_the_number_of_the_end() {
+    let fixture = Fixture::new();
+    let store = FaultyStore::over(fixture.store().await);
+    let operations = open(Arc::clone(&store) as Arc<dyn OperationStore>);
+    let (id, work) = controlled(&operations).await;
+    let events = operations.events(id, None).await.expect("the events");
+    store.fail(Call::Finish, 10);
+    for percentage in [10, 20] {
+        work.send(percentage).await.expect("the work runs");
+    }
+    // The last progress has no event yet, and the end is recorded only after several attempts.
+    drop(work);
+    let received: Vec<_> = events.collect().await;
+    assert_eq!(store.failed(Call::Finish), 10);
+    let stored = fixture.store().await.get(id).await.expect("a read").expect("it exists");
+    assert_eq!(stored.progress.percent_complete, 20, "the end contains the last progress");
+    let (end, earlier) = received.split_last().expect("the end");
+    assert_eq!((end.kind, end.sequence), (EventKind::End, stored.sequence));
+    for event in earlier {
+        assert!(event.sequence < stored.sequence, "a client that has {event:?} would miss the end");
+    }
 }

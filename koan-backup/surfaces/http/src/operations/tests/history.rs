@@ -8,7 +8,9 @@ use koan_backup_core::{Error, ErrorKind};
 
 use super::fixture::{Fixture, Gate, backup, start, succeed};
 use crate::operations::limits::HistoryLimits;
-use crate::operations::{OperationId, OperationQuery, OperationStatus, OperationStore, SqliteOperationStore};
+use crate::operations::{
+    OperationId, OperationPage, OperationQuery, OperationStatus, OperationStore, SqliteOperationStore,
+};
 
 /// Copies the only operation, so that there are 10 000.
 const COPY: &str = "
@@ -32,7 +34,7 @@ async fn with_10_000_operations(fixture: &Fixture) -> std::sync::Arc<SqliteOpera
 async fn count(store: &SqliteOperationStore) -> usize {
     let (mut count, mut query) = (0, OperationQuery::default());
     loop {
-        let page = store.list(&query).await.expect("a page");
+        let page: OperationPage = store.list(&query).await.expect("a page");
         count += page.operations.len();
         let Some(next) = page.next else { return count };
         query = OperationQuery::default().before(next);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use super::fixture::{Fixture, Gate, backup, succeed};
 use crate::operations::{
-    Initiator, NewOperation, OperationKind, OperationQuery, OperationStatus, SubmissionOrigin,
+    Initiator, NewOperation, OperationKind, OperationQuery, OperationStatus, SubmissionOrigin, Submitted,
 };
 use crate::problem::ProblemKind;
 
@@ -60,7 +60,7 @@ async fn concurrent_requests_with_one_key_start_one_operation_also_in_two_proces
         let operations = if number % 2 == 0 { &one } else { &two };
         operations.submit(backup().idempotency_key("key", b"request"), gate.work())
     });
-    let submitted: Vec<_> =
+    let submitted: Vec<Submitted> =
         join_all(submissions).await.into_iter().map(|submitted| submitted.expect("accepted")).collect();
     let id = submitted[0].operation.id;
     assert!(submitted.iter().all(|submitted| submitted.operation.id == id), "{submitted:?}");

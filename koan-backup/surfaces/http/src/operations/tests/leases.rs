@@ -210,3 +210,35 @@ async fn an_operation_whose_record_got_lost_to_its_process_is_interrupted_at_las
     reached(&operations, id, OperationStatus::Interrupted).await;
     assert_eq!(gate.runs(), 0, "an operation that may not be recorded is not started");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_lease_stays_lost_when_the_store_works_again() {
+    let fixture = Fixture::new();
+    let store = FaultyStore::over(fixture.store().await);
+    let operations = open(Arc::clone(&store) as Arc<dyn OperationStore>);
+    let gate = Gate::slow_to_stop();
+    let id = start(&operations, &gate).await;
+    store.fail(Call::Renew, usize::MAX);
+    gate.noticed_cancellation().await;
+    store.repair();
+    sleep(LEASE_TIME).await;
+    // The work stops without a request to cancel it.
+    gate.allow_stop();
+    assert_eq!(operations.wait(id).await.expect("it ends").status, OperationStatus::Interrupted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_whose_record_was_removed_stops() {
+    let fixture = Fixture::new();
+    let (operations, store) = (fixture.operations().await, fixture.store().await);
+    let gate = Gate::new();
+    let id = start(&operations, &gate).await;
+    let events = operations.events(id, None).await.expect("the events");
+    store.execute("DELETE FROM operations").await.expect("the removal");
+    gate.noticed_cancellation().await;
+    let received: Vec<_> = events.collect().await;
+    assert!(received.iter().all(|event| event.kind != EventKind::End), "there is no end: {received:?}");
+    let problem = operations.get(id).await.expect_err("it does not exist");
+    assert_eq!(problem.kind(), crate::problem::ProblemKind::NotFound);
+    operations.shutdown().await.expect("nothing runs");
+}

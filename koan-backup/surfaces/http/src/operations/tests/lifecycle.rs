@@ -5,7 +5,7 @@ use koan_backup_core::{Error, ErrorKind};
 use serde_json::json;
 
 use super::fixture::{Fixture, Gate, ada, backup, start, succeed};
-use crate::operations::{OperationKind, OperationStatus, SubmissionOrigin, WorkResult};
+use crate::operations::{OperationKind, OperationStatus, SubmissionOrigin, WorkContext, WorkResult};
 
 #[tokio::test(start_paused = true)]
 async fn an_operation_is_recorded_before_its_work_runs_and_its_end_survives_the_process() {
@@ -40,11 +40,19 @@ async fn an_operation_is_recorded_before_its_work_runs_and_its_end_survives_the_
 async fn work_with_warnings_is_completed_with_warnings() {
     let operations = Fixture::new();
     let operations = operations.operations().await;
-    let work = |_| async { Ok(WorkResult::completed_with_warnings(json!({"warnings": ["one"]}))) }.boxed();
-    let id = operations.submit(backup(), work).await.expect("the operation is accepted").operation.id;
+    let work = |context: WorkContext| {
+        async move {
+            let result = json!({"warnings": ["one"], "operation": context.id()});
+            Ok(WorkResult::completed_with_warnings(result))
+        }
+        .boxed()
+    };
+    let request = backup().providers(["main".to_owned()]);
+    let id = operations.submit(request, work).await.expect("the operation is accepted").operation.id;
     let ended = operations.wait(id).await.expect("the operation ends");
     assert_eq!(ended.status, OperationStatus::CompletedWithWarnings);
-    assert_eq!(ended.result, Some(json!({"warnings": ["one"]})));
+    assert_eq!(ended.result, Some(json!({"warnings": ["one"], "operation": id})));
+    assert_eq!(ended.providers, ["main"]);
 }
 
 #[tokio::test(start_paused = true)]

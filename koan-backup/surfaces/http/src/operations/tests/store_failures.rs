@@ -164,3 +164,28 @@ async fn work_can_be_cancelled_while_the_disk_is_full() {
     assert_eq!(problem.kind(), ProblemKind::Storage);
     gate.release();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_do_not_occupy_the_blocking_threads_while_the_file_is_locked() {
+    let fixture = Fixture::new();
+    let store = fixture.store().await;
+    let connection =
+        rusqlite::Connection::open(fixture.path().join("operations.sqlite")).expect("a connection");
+    connection.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let calls: Vec<_> = (0..1000)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.execute("BEGIN IMMEDIATE; COMMIT").await })
+        })
+        .collect();
+    // More calls wait than there are blocking threads; other blocking work runs all the same.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        tokio::task::spawn_blocking(|| ()).await.expect("a blocking thread");
+        store.list(&OperationQuery::default()).await.expect("a read does not wait for a write");
+    }
+    connection.execute_batch("COMMIT").expect("the lock ends");
+    for call in calls {
+        call.await.expect("no panic").expect("the call succeeds");
+    }
+}
