@@ -8,30 +8,6 @@ use super::credentials::SESSION_COOKIE;
 use super::peer::Peer;
 use super::session::LIFETIME;
 
-/// Which session cookies have the attribute `Secure`, with which a browser sends them over TLS only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SecureCookies {
-    /// All but those of direct requests from this machine to a loopback address.
-    #[default]
-    ExceptLoopback,
-    /// All.
-    Always,
-}
-
-impl SecureCookies {
-    /// Returns over which connections a browser may send the cookie that answers this request.
-    pub(crate) fn transport(self, parts: &Parts, peer: Peer) -> CookieTransport {
-        let uses_tls = ["origin", "x-forwarded-proto"]
-            .iter()
-            .any(|name| parts.headers.get(*name).is_some_and(|value| value.as_bytes().starts_with(b"https")));
-        if self == Self::Always || uses_tls || !peer.is_local_request(parts) {
-            CookieTransport::TlsOnly
-        } else {
-            CookieTransport::Any
-        }
-    }
-}
-
 /// The connections over which a browser may send a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CookieTransport {
@@ -39,6 +15,17 @@ pub(crate) enum CookieTransport {
     TlsOnly,
     /// All connections.
     Any,
+}
+
+impl CookieTransport {
+    /// Returns the connections for the cookie that answers a request: all for a direct request of this machine to a
+    /// loopback address, and otherwise those with TLS.
+    pub(crate) fn for_answer_to(parts: &Parts, peer: Peer) -> Self {
+        let uses_tls = ["origin", "x-forwarded-proto"]
+            .iter()
+            .any(|name| parts.headers.get(*name).is_some_and(|value| value.as_bytes().starts_with(b"https")));
+        if uses_tls || !peer.is_local_request(parts) { Self::TlsOnly } else { Self::Any }
+    }
 }
 
 /// The path of the session cookie: the prefix below which the application mounts the router.

@@ -11,7 +11,7 @@ use koan_backup_core::{Error, ErrorKind};
 
 use super::audit::AuditLog;
 use super::authenticator::Authenticator;
-use super::cookie::{CookiePath, SecureCookies};
+use super::cookie::{CookiePath, CookieTransport};
 use super::credentials::{
     Authorization, authorization, check_token, refuse_query_token, session_cookies, unauthenticated,
 };
@@ -35,7 +35,6 @@ pub(crate) struct AccessSettings {
     pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
     pub(crate) audit: AuditLog,
     pub(crate) proxy_trust: ProxyTrust,
-    pub(crate) secure_cookies: SecureCookies,
     /// The prefix below which the application mounts the router.
     pub(crate) public_path: String,
     /// The role of programs on the same machine. Only for a server without tokens and authenticator, which listens on
@@ -54,7 +53,6 @@ pub(crate) struct Access {
     authenticator: Option<Arc<dyn Authenticator>>,
     audit: AuditLog,
     proxy_trust: ProxyTrust,
-    secure_cookies: SecureCookies,
     cookie_path: CookiePath,
     loopback: Option<Role>,
     body: BodyLimits,
@@ -94,7 +92,6 @@ impl Access {
             authenticator: settings.authenticator,
             audit: settings.audit,
             proxy_trust: settings.proxy_trust,
-            secure_cookies: settings.secure_cookies,
             cookie_path: CookiePath::new(&settings.public_path)?,
             loopback: settings.loopback,
             body: settings.body,
@@ -153,7 +150,7 @@ impl Access {
         });
         let valid = self.tokens.current().await.valid_hashes(Timestamp::now());
         let id = self.sessions.start(hash, &valid)?;
-        let cookie = self.cookie_path.set(&id, self.secure_cookies.transport(parts, peer))?;
+        let cookie = self.cookie_path.set(&id, CookieTransport::for_answer_to(parts, peer))?;
         Ok(SignIn { principal, cookie })
     }
 
@@ -162,7 +159,7 @@ impl Access {
         session_cookies(&parts.headers).for_each(|id| {
             self.sessions.end(id);
         });
-        Ok(self.cookie_path.remove(self.secure_cookies.transport(parts, self.peer(parts)))?)
+        Ok(self.cookie_path.remove(CookieTransport::for_answer_to(parts, self.peer(parts)))?)
     }
 
     /// Returns the caller of the session of a request.

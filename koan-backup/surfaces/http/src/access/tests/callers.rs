@@ -3,7 +3,7 @@
 use axum::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 
-use super::server::{Server, settings, start};
+use super::server::{Server, settings, start, until_refused};
 use crate::access::gate::{Access, AccessSettings};
 use crate::access::principal::Principal;
 use crate::access::role::Role;
@@ -157,9 +157,7 @@ async fn an_expired_token_ends_its_live_session() {
     let tokens = Tokens::new().entry(entry).expect("valid");
     let server = Server::start(AccessSettings { tokens, ..AccessSettings::default() }).await;
     let cookie = server.sign_in(secret.expose()).await;
-    while server.get("/ops/records", &[&cookie]).await.status == 200 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    until_refused(&server, &cookie).await;
     let answer = server.get("/ops/records", &[&bearer(secret.expose())]).await;
     assert!(answer.status == 401 && answer.body.contains("the token `short` has expired"), "{answer:?}");
     assert_eq!(server.get("/ops/records", &[&cookie]).await.status, 401);
@@ -184,9 +182,7 @@ async fn a_removed_token_ends_its_live_session() {
         );
     }
     std::fs::write(&path, "# no tokens").expect("the file is written");
-    while server.post("/ops/backup/create", &[&cookie]).await.status == 200 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until_refused(&server, &cookie).await;
     assert_eq!(server.get("/ops/records", &[&bearer(secret.expose())]).await.status, 401);
     assert!(server.access.problems().is_empty(), "{:?}", server.access.problems());
 }

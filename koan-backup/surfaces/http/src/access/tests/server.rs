@@ -126,6 +126,17 @@ impl Server {
     }
 }
 
+/// Waits until a request is refused.
+pub(super) async fn until_refused(server: &Server, header: &str) {
+    for _ in 0..600 {
+        if server.get("/ops/records", &[header]).await.status == 401 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the request is accepted still");
+}
+
 /// An answer of the server. The status is 0 if the server closed the connection without one.
 #[derive(Debug)]
 pub(super) struct Answer {

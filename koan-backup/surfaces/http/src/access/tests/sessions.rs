@@ -1,7 +1,6 @@
 //! Sessions with cookies, and requests of other sites.
 
-use super::server::{Server, settings, start};
-use crate::access::cookie::SecureCookies;
+use super::server::start;
 
 #[tokio::test]
 async fn a_token_becomes_a_session_that_ends_with_the_sign_out() {
@@ -47,19 +46,7 @@ async fn the_sign_in_accepts_json_and_forms_and_nothing_else() {
 
 #[tokio::test]
 async fn the_cookie_is_secure_except_for_a_direct_request_to_this_machine() {
-    let (secrets, mut settings) = settings();
     let form = "Content-Type: application/x-www-form-urlencoded";
-    let body = format!("token={}", secrets.viewer);
-    let (_, other) = super::server::tokens();
-    let always = Server::start(crate::access::gate::AccessSettings {
-        tokens: std::mem::replace(&mut settings.tokens, other),
-        secure_cookies: SecureCookies::Always,
-        public_path: "/ops".to_owned(),
-        ..Default::default()
-    })
-    .await;
-    let answer = always.send("POST", "/ops/session", &[form], &body).await;
-    assert!(answer.header("set-cookie").is_some_and(|cookie| cookie.ends_with("; Secure")), "{answer:?}");
     let (secrets, server) = start().await;
     let body = format!("token={}", secrets.viewer);
     let cookie = async |headers: &[&str]| {
