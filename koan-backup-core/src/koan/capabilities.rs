@@ -40,7 +40,10 @@ pub struct ContextCapabilities {
 impl ContextCapabilities {
     /// Returns the providers that store these entities. If one of them is not known here, for example because it was
     /// renamed, every provider is returned.
-    pub fn providers_of<'a>(&self, entities: impl IntoIterator<Item = &'a str>) -> Vec<&ProviderCapabilities> {
+    pub fn providers_of<'a>(
+        &self,
+        entities: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<&ProviderCapabilities> {
         let known = |name: &str| self.entities.get(name).map(|entity| entity.provider.as_str());
         let used: Option<Vec<&str>> = entities.into_iter().map(known).collect();
         let used = used.filter(|used| !used.is_empty());

@@ -60,7 +60,8 @@ impl Server {
             .token("reader", Role::Viewer, &sha256(VIEWER))?
             .token("ci", Role::Operator, &sha256(OPERATOR))?
             .token("root", Role::Admin, &sha256(ADMIN))?;
-        let api = router(koan.clone(), options(HttpOptions::new().public_path("/ops").tokens(tokens))).await?;
+        let api =
+            router(koan.clone(), options(HttpOptions::new().public_path("/ops").tokens(tokens))).await?;
         let application = Router::new()
             .route("/api/users/{id}", get(async || "a user of the application"))
             .nest("/ops", api.router());
@@ -72,7 +73,14 @@ impl Server {
             let _ = axum::serve(listener, service).await;
         });
         let application_url = format!("http://{address}");
-        Ok(Self { url: format!("{application_url}/ops"), application_url, koan, api, folder: folder.to_owned(), task })
+        Ok(Self {
+            url: format!("{application_url}/ops"),
+            application_url,
+            koan,
+            api,
+            folder: folder.to_owned(),
+            task,
+        })
     }
 
     /// Opens the database of the shop.

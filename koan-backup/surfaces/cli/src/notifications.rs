@@ -41,9 +41,8 @@ impl Notifications {
             return Ok(Self { notifier: None, backup });
         }
         let configuration = configuration.clone();
-        let started = blocking("reads the settings of notifications", move || {
-            Notifier::configured(&configuration)
-        });
+        let started =
+            blocking("reads the settings of notifications", move || Notifier::configured(&configuration));
         let failed = |error: Error| output.warning(&format!("no notification is sent: {}", error.chain()));
         let notifier = started.await?.map_err(failed).ok();
         Ok(Self { notifier: notifier.filter(Notifier::has_targets), backup })

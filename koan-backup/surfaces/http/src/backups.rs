@@ -9,7 +9,11 @@ use crate::problem::{Problem, ProblemKind};
 use crate::requests::{At, BackupPath};
 
 /// Finds the backup that `{backup}` names: an id, eight digits of an id, or a name, which refers to its newest backup.
-pub(crate) async fn find(koan: &Koan, backup: &BackupPath, profile: Option<&str>) -> Result<Manifest, Problem> {
+pub(crate) async fn find(
+    koan: &Koan,
+    backup: &BackupPath,
+    profile: Option<&str>,
+) -> Result<Manifest, Problem> {
     let mut find = koan.find(backup.reference());
     if let Some(profile) = profile {
         find = find.from_profile(profile);

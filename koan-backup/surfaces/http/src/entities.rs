@@ -31,10 +31,12 @@ impl RoutedEntities {
     /// # Errors
     /// Two entities have the same name in paths, or an entity has a name that is a part of routes.
     pub(crate) fn of(koan: &Koan) -> Result<Self> {
-        Self::new(koan.inventory().included.iter().map(|entity| RoutedEntity {
-            name: entity.entity.clone(),
-            spellings: spellings(entity),
-        }))
+        Self::new(
+            koan.inventory()
+                .included
+                .iter()
+                .map(|entity| RoutedEntity { name: entity.entity.clone(), spellings: spellings(entity) }),
+        )
     }
 
     fn new(entities: impl IntoIterator<Item = RoutedEntity>) -> Result<Self> {
@@ -44,8 +46,9 @@ impl RoutedEntities {
                 let key = spelling.to_lowercase();
                 if RESERVED.contains(&key.as_str()) {
                     let text = format!("`{}` cannot be an entity in the paths of the HTTP API", entity.name);
-                    return Err(Error::new(ErrorKind::Inventory, text)
-                        .with_help(format!("`{spelling}` is a part of the routes; name the entity or its table otherwise")));
+                    return Err(Error::new(ErrorKind::Inventory, text).with_help(format!(
+                        "`{spelling}` is a part of the routes; name the entity or its table otherwise"
+                    )));
                 }
                 if let Some(other) = by_spelling.get(&key).filter(|other| other.name != entity.name) {
                     let text = format!("`{spelling}` is a name of `{}` and of `{}`", other.name, entity.name);
@@ -77,8 +80,12 @@ impl RoutedEntities {
 
     fn unknown(&self, name: &str, detail: &str) -> Problem {
         let problem = Problem::new(ProblemKind::NotFound, detail);
-        let similar = self.all().into_iter().map(|entity| (strsim::jaro_winkler(&entity.name, name), entity.name));
-        match similar.filter(|(similarity, _)| *similarity > 0.8).max_by(|one, other| one.0.total_cmp(&other.0)) {
+        let similar =
+            self.all().into_iter().map(|entity| (strsim::jaro_winkler(&entity.name, name), entity.name));
+        match similar
+            .filter(|(similarity, _)| *similarity > 0.8)
+            .max_by(|one, other| one.0.total_cmp(&other.0))
+        {
             Some((_, name)) => problem.with_help(format!("did you mean `{name}`?")),
             None => problem.with_help("`/backup/capabilities` lists the entities"),
         }
@@ -86,7 +93,8 @@ impl RoutedEntities {
 
     /// Returns every entity once, sorted by name.
     pub(crate) fn all(&self) -> Vec<RoutedEntity> {
-        let by_name: BTreeMap<_, _> = self.by_spelling.values().map(|entity| (&entity.name, entity)).collect();
+        let by_name: BTreeMap<_, _> =
+            self.by_spelling.values().map(|entity| (&entity.name, entity)).collect();
         by_name.into_values().cloned().collect()
     }
 }

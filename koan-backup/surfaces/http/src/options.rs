@@ -132,6 +132,9 @@ impl HttpOptions {
 
 impl std::fmt::Debug for HttpOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpOptions").field("public_path", &self.public_path).field("tokens", &self.tokens).finish_non_exhaustive()
+        f.debug_struct("HttpOptions")
+            .field("public_path", &self.public_path)
+            .field("tokens", &self.tokens)
+            .finish_non_exhaustive()
     }
 }

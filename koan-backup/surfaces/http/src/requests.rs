@@ -3,9 +3,9 @@
 pub(crate) mod backup;
 mod body;
 mod fields;
+pub(crate) mod list;
 mod path;
 mod query;
-pub(crate) mod list;
 pub(crate) mod range;
 pub(crate) mod restore;
 pub(crate) mod wait;

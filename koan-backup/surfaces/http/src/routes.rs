@@ -17,20 +17,26 @@ mod storage;
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::gate::Access;
+use crate::access::layer::changing_get;
 use crate::entities::RoutedEntity;
 use crate::state::Shared;
 
 /// Returns the routes that need a caller. Each of their handlers requires a role.
-pub(crate) fn protected() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::new()
-        .routes(routes!(capabilities::capabilities))
+pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
+    let changing_by_get = OpenApiRouter::new()
         .routes(routes!(create::post, create::get))
         .routes(routes!(create::get_entity))
+        .route_layer(from_fn_with_state(Arc::clone(access), changing_get));
+    OpenApiRouter::new()
+        .merge(changing_by_get)
+        .routes(routes!(capabilities::capabilities))
         .routes(routes!(entity::list))
         .routes(routes!(entity::info))
         .routes(routes!(entity::delete))
@@ -74,7 +80,8 @@ pub(crate) fn public() -> OpenApiRouter<Arc<Shared>> {
 /// Returns the routes of `/api/{entity}` with the names of one entity in the place of the variable. A router that an
 /// application merges with its own `/api/users/{id}` would otherwise answer `/api/users/backups` by the application.
 pub(crate) fn of_entity(entity: &RoutedEntity) -> Router<Arc<Shared>> {
-    let mut names: Vec<String> = entity.spellings.iter().flat_map(|name| [name.clone(), name.to_lowercase()]).collect();
+    let mut names: Vec<String> =
+        entity.spellings.iter().flat_map(|name| [name.clone(), name.to_lowercase()]).collect();
     names.retain(|name| is_plain_segment(name));
     names.sort_unstable();
     names.dedup();

@@ -77,11 +77,15 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
     let operations = Operations::open(store, limits, Arc::new(SystemClock));
     let access = Arc::new(access);
     let shared = Arc::new(Shared { koan, entities, links, operations, access: Arc::clone(&access) });
-    let (protected, protected_api) = routes::protected().split_for_parts();
+    let (protected, protected_api) = routes::protected(&access).split_for_parts();
     let (public, public_api) = routes::public().split_for_parts();
     let mut document = protected_api;
     document.merge(public_api);
-    let protected = shared.entities.all().iter().fold(protected, |router, entity| router.merge(routes::of_entity(entity)));
+    let protected = shared
+        .entities
+        .all()
+        .iter()
+        .fold(protected, |router, entity| router.merge(routes::of_entity(entity)));
     let protected = protected.merge(openapi::route(document, &shared.links)).with_state(Arc::clone(&shared));
     let router = protect(&access, protected, public.with_state(Arc::clone(&shared)));
     Ok(BackupApi { router, shared })

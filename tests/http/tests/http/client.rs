@@ -72,7 +72,11 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
     let response: Response = request.send().await.expect("the server answers");
     let status = response.status();
     let text = response.text().await.expect("the body can be read");
-    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    let body = if text.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    };
     Answer { status, body }
 }
 
@@ -82,6 +86,10 @@ impl Answer {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.body["type"], format!("urn:koan-backup:problem:{code}"), "{self:?}");
         assert_eq!(self.body["status"], status.as_u16(), "{self:?}");
-        format!("{}; {}", self.body["detail"].as_str().unwrap_or_default(), self.body["help"].as_str().unwrap_or_default())
+        format!(
+            "{}; {}",
+            self.body["detail"].as_str().unwrap_or_default(),
+            self.body["help"].as_str().unwrap_or_default()
+        )
     }
 }

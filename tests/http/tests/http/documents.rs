@@ -25,7 +25,8 @@ async fn capabilities_have_the_fields_of_the_original_and_equal_those_of_the_con
     let user = &capabilities.body["entities"]["User"];
     assert_eq!(user["fullTypeName"], "koan_backup_http_tests::entities::User");
     assert_fields(user, &["fullTypeName", "availableSources", "encrypt", "includeSchema"]);
-    let own = serde_json::to_value(client.server.koan.capabilities()).expect("the capabilities are serializable");
+    let own =
+        serde_json::to_value(client.server.koan.capabilities()).expect("the capabilities are serializable");
     assert_eq!(capabilities.body, own);
 }
 
@@ -34,12 +35,27 @@ async fn lists_operations_and_statistics_have_the_fields_of_the_original() {
     let client = Client::start().await;
     client.backup("nightly").await;
     let list = client.get("/api/backup/manifests?pageSize=1").await.body;
-    assert_fields(&list, &["items", "totalCount", "page", "pageSize", "totalPages", "hasNext", "hasPrevious"]);
+    assert_fields(
+        &list,
+        &["items", "totalCount", "page", "pageSize", "totalPages", "hasNext", "hasPrevious"],
+    );
     assert_fields(
         &list["items"][0],
         &[
-            "id", "name", "description", "tags", "createdAt", "completedAt", "duration", "status", "sizeBytes",
-            "entityCount", "recordCount", "storageProfile", "archiveFileName", "version",
+            "id",
+            "name",
+            "description",
+            "tags",
+            "createdAt",
+            "completedAt",
+            "duration",
+            "status",
+            "sizeBytes",
+            "entityCount",
+            "recordCount",
+            "storageProfile",
+            "archiveFileName",
+            "version",
         ],
     );
     assert_eq!((&list["items"][0]["entityCount"], &list["items"][0]["recordCount"]), (&json!(2), &json!(20)));
@@ -47,23 +63,44 @@ async fn lists_operations_and_statistics_have_the_fields_of_the_original() {
     assert_fields(
         &operation,
         &[
-            "operationId", "backupName", "kind", "status", "startedAt", "completedAt", "triggeredBy", "statusUrl",
-            "cancelUrl", "progress", "errorMessage", "result",
+            "operationId",
+            "backupName",
+            "kind",
+            "status",
+            "startedAt",
+            "completedAt",
+            "triggeredBy",
+            "statusUrl",
+            "cancelUrl",
+            "progress",
+            "errorMessage",
+            "result",
         ],
     );
     assert_fields(
         &operation["progress"],
         &[
-            "entitiesProcessed", "entitiesTotal", "recordsProcessed", "bytesProcessed", "percentComplete",
-            "currentEntity", "estimatedCompletionAt",
+            "entitiesProcessed",
+            "entitiesTotal",
+            "recordsProcessed",
+            "bytesProcessed",
+            "percentComplete",
+            "currentEntity",
+            "estimatedCompletionAt",
         ],
     );
     let statistics = client.get("/api/backup/statistics").await.body;
     assert_fields(
         &statistics,
         &[
-            "totalBackups", "totalSizeBytes", "healthyBackups", "backupsRequiringAttention", "oldestBackup",
-            "newestBackup", "byEntity", "byProfile",
+            "totalBackups",
+            "totalSizeBytes",
+            "healthyBackups",
+            "backupsRequiringAttention",
+            "oldestBackup",
+            "newestBackup",
+            "byEntity",
+            "byProfile",
         ],
     );
     assert_eq!((&statistics["totalBackups"], &statistics["healthyBackups"]), (&json!(1), &json!(1)));
@@ -73,7 +110,12 @@ async fn lists_operations_and_statistics_have_the_fields_of_the_original() {
 async fn coverage_health_and_differences_can_be_read() {
     let client = Client::start().await;
     client.backup("first").await;
-    client.server.database().expect("the database").execute_batch("DELETE FROM users WHERE id = 1").expect("a change");
+    client
+        .server
+        .database()
+        .expect("the database")
+        .execute_batch("DELETE FROM users WHERE id = 1")
+        .expect("a change");
     client.backup("second").await;
     let inventory = client.get("/api/backup/inventory").await.body;
     assert_eq!(inventory["excluded"][0]["entity"], "Payment");

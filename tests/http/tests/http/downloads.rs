@@ -26,9 +26,12 @@ async fn an_archive_is_downloaded_in_ranges_that_join_to_the_stored_file() {
     assert_eq!(first.status(), StatusCode::PARTIAL_CONTENT);
     assert_eq!(first.headers()[header::CONTENT_RANGE], format!("bytes 0-99/{}", bytes.len()));
     let mut joined = first.bytes().await.expect("the body").to_vec();
-    joined.extend(range("bytes=100-").send().await.expect("the server answers").bytes().await.expect("the body"));
+    joined.extend(
+        range("bytes=100-").send().await.expect("the server answers").bytes().await.expect("the body"),
+    );
     assert_eq!(joined, bytes, "the ranges join to the file");
-    let changed = range("bytes=100-").header(header::IF_RANGE, "\"other\"").send().await.expect("the server answers");
+    let changed =
+        range("bytes=100-").header(header::IF_RANGE, "\"other\"").send().await.expect("the server answers");
     assert_eq!(changed.status(), StatusCode::OK, "another file is sent from its beginning");
     let outside = answer(range("bytes=99999999-")).await;
     outside.problem(StatusCode::RANGE_NOT_SATISFIABLE, "range-not-satisfiable");

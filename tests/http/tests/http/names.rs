@@ -50,12 +50,20 @@ async fn the_application_has_its_own_routes_beside_the_api() {
 async fn no_spelling_of_a_path_avoids_the_token() {
     let client = Client::start().await;
     for path in [
-        "/ops/api/backup/manifests", "/ops//api/backup/manifests", "/ops/healthz/../api/backup/manifests",
-        "/ops/%2e%2e/ops/api/backup/manifests", "/ops/api/backup/manifests/", "/ops/API/BACKUP/MANIFESTS",
-        "/ops/api%2fbackup%2fmanifests", "/ops/backup/users/latest/info", "/ops/openapi.json", "/ops/metrics",
+        "/ops/api/backup/manifests",
+        "/ops//api/backup/manifests",
+        "/ops/healthz/../api/backup/manifests",
+        "/ops/%2e%2e/ops/api/backup/manifests",
+        "/ops/api/backup/manifests/",
+        "/ops/API/BACKUP/MANIFESTS",
+        "/ops/api%2fbackup%2fmanifests",
+        "/ops/backup/users/latest/info",
+        "/ops/openapi.json",
+        "/ops/metrics",
     ] {
         let answered = answer(client.bare(Method::GET, path)).await;
-        let is_refused = answered.status == StatusCode::UNAUTHORIZED || answered.status == StatusCode::NOT_FOUND;
+        let is_refused =
+            answered.status == StatusCode::UNAUTHORIZED || answered.status == StatusCode::NOT_FOUND;
         assert!(is_refused, "{path}: {answered:?}");
         assert!(answered.body.get("items").is_none(), "{path}: {answered:?}");
     }

@@ -15,7 +15,9 @@ async fn events_end_with_the_result_and_continue_after_the_last_one() {
     assert_eq!(events.headers()["content-type"], "text/event-stream");
     let text = events.text().await.expect("the stream ends with the operation");
     let last = text.trim_end().rsplit("\n\n").next().expect("an event").to_owned();
-    let field = |name: &str| last.lines().find_map(|line| line.strip_prefix(name)).expect("a field").trim().to_owned();
+    let field = |name: &str| {
+        last.lines().find_map(|line| line.strip_prefix(name)).expect("a field").trim().to_owned()
+    };
     assert_eq!(field("event:"), "end", "{text}");
     let operation: Value = serde_json::from_str(&field("data:")).expect("JSON");
     assert_eq!(operation["status"], "completed", "{text}");
@@ -37,7 +39,8 @@ async fn an_operation_that_has_ended_cannot_be_cancelled() {
     assert!(text.contains("completed"), "the status is named: {text}");
     cancel(VIEWER).await.problem(StatusCode::FORBIDDEN, "forbidden");
     cancel(OPERATOR).await.problem(StatusCode::FORBIDDEN, "forbidden");
-    let unknown = client.post("/api/backup/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/cancel", &json!({})).await;
+    let unknown =
+        client.post("/api/backup/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/cancel", &json!({})).await;
     unknown.problem(StatusCode::NOT_FOUND, "not-found");
     client.get("/api/backup/operations/x").await.problem(StatusCode::NOT_FOUND, "not-found");
 }
@@ -51,7 +54,10 @@ async fn the_status_lists_each_name_and_nothing_that_has_ended() {
     let status = client.get("/api/backup/status").await.body;
     assert_eq!(status["operations"], json!([]), "{status}");
     assert_eq!(status["names"]["nightly"]["lastBackupId"], id.as_str());
-    assert!(status["names"]["nightly"]["lastVerifiedAt"].is_string(), "the verification is remembered: {status}");
+    assert!(
+        status["names"]["nightly"]["lastVerifiedAt"].is_string(),
+        "the verification is remembered: {status}"
+    );
     let listed = client.get("/api/backup/operations?state=completed&pageSize=1").await.body;
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1));
     let next = listed["next"].as_str().expect("a second page").to_owned();

@@ -11,7 +11,9 @@ async fn a_deletion_needs_the_complete_id_and_spares_other_entities() {
     let client = Client::start().await;
     let (old, id) = (client.backup("nightly").await, client.backup("nightly").await);
     let delete = async |path: String, token: &str| answer(client.request(Method::DELETE, &path, token)).await;
-    delete(format!("/api/backup/manifests/{old}"), OPERATOR).await.problem(StatusCode::FORBIDDEN, "forbidden");
+    delete(format!("/api/backup/manifests/{old}"), OPERATOR)
+        .await
+        .problem(StatusCode::FORBIDDEN, "forbidden");
     for name in ["nightly", "latest", &old[old.len() - 8..]] {
         let refused = delete(format!("/api/backup/manifests/{name}"), ADMIN).await;
         refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
@@ -35,7 +37,8 @@ async fn a_pinned_backup_is_not_deleted() {
     answer(client.request(Method::PUT, &pin, ADMIN).json(&json!({ "reason": " " })))
         .await
         .problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
-    let pinned = answer(client.request(Method::PUT, &pin, OPERATOR).json(&json!({ "reason": "audit" }))).await;
+    let pinned =
+        answer(client.request(Method::PUT, &pin, OPERATOR).json(&json!({ "reason": "audit" }))).await;
     assert_eq!((pinned.status, &pinned.body["pinned"]), (StatusCode::OK, &json!(true)), "{pinned:?}");
     let delete = async || {
         let path = format!("/api/backup/manifests/{old}");
@@ -53,7 +56,8 @@ async fn a_plan_without_a_policy_is_refused_and_maintenance_runs_without_retenti
     client.backup("nightly").await;
     let plan = client.get("/api/backup/retention/plan").await;
     assert!(plan.problem(StatusCode::CONFLICT, "conflict").contains("no retention policy"));
-    let maintained = answer(client.request(Method::POST, "/api/backup/maintenance?wait=true", OPERATOR)).await;
+    let maintained =
+        answer(client.request(Method::POST, "/api/backup/maintenance?wait=true", OPERATOR)).await;
     assert_eq!(maintained.status, StatusCode::OK, "{maintained:?}");
     let retention = json!({ "retention": true });
     answer(client.request(Method::POST, "/api/backup/maintenance", OPERATOR).json(&retention))

@@ -8,7 +8,9 @@ use crate::client::{Client, answer};
 
 fn users(client: &Client) -> i64 {
     let database = client.server.database().expect("the database");
-    database.query_row("SELECT count(*) FROM users WHERE name LIKE 'user %'", [], |row| row.get(0)).expect("a count")
+    database
+        .query_row("SELECT count(*) FROM users WHERE name LIKE 'user %'", [], |row| row.get(0))
+        .expect("a count")
 }
 
 fn change(client: &Client, sql: &str) {
@@ -24,7 +26,12 @@ async fn a_lost_record_returns_and_an_existing_record_is_kept_unless_it_is_overw
     assert_eq!(kept.status, StatusCode::OK, "{kept:?}");
     assert_eq!(kept.body["entities"][0]["counts"]["inserted"], 1, "{kept:?}");
     assert_eq!(users(&client), 9, "the changed record is kept");
-    let overwritten = client.post("/backup/user/latest/restore?wait=true", &json!({ "overwriteExisting": true, "restoreVectors": true })).await;
+    let overwritten = client
+        .post(
+            "/backup/user/latest/restore?wait=true",
+            &json!({ "overwriteExisting": true, "restoreVectors": true }),
+        )
+        .await;
     assert_eq!(overwritten.body["entities"][0]["counts"]["updated"], 1, "{overwritten:?}");
     assert_eq!(users(&client), 10);
 }
@@ -63,7 +70,8 @@ async fn an_operator_may_only_compare() {
     let client = Client::start().await;
     client.backup("nightly").await;
     let restore = async |body: serde_json::Value| {
-        answer(client.request(Method::POST, "/api/users/restore/nightly?wait=true", OPERATOR).json(&body)).await
+        answer(client.request(Method::POST, "/api/users/restore/nightly?wait=true", OPERATOR).json(&body))
+            .await
     };
     restore(json!({})).await.problem(StatusCode::FORBIDDEN, "forbidden");
     assert_eq!(restore(json!({ "dryRun": true })).await.status, StatusCode::OK);
@@ -80,7 +88,8 @@ async fn what_cannot_be_restored_yet_is_refused_before_anything_is_written() {
     refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "unsupported");
     let refused = client.post("/backup/create", &json!({ "include": ["vectors"] })).await;
     refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "unsupported");
-    let unknown = client.post("/api/backup/restore/nightly?wait=true", &json!({ "entityTypes": ["Usr"] })).await;
+    let unknown =
+        client.post("/api/backup/restore/nightly?wait=true", &json!({ "entityTypes": ["Usr"] })).await;
     unknown.problem(StatusCode::NOT_FOUND, "not-found");
     assert_eq!(client.get("/api/backup/manifests").await.body["totalCount"], 1);
 }

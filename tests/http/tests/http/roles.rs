@@ -53,7 +53,14 @@ const ROUTES: &[(&str, &str, &str)] = &[
 const PUBLIC: &[&str] = &["/healthz", "/readyz"];
 
 fn address(path: &str) -> String {
-    let values = [("{entity}", "users"), ("{at}", "00000000"), ("{backup}", "absent"), ("{id}", "x"), ("{before}", "a"), ("{after}", "b")];
+    let values = [
+        ("{entity}", "users"),
+        ("{at}", "00000000"),
+        ("{backup}", "absent"),
+        ("{id}", "x"),
+        ("{before}", "a"),
+        ("{after}", "b"),
+    ];
     values.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value))
 }
 
@@ -63,11 +70,13 @@ async fn every_route_is_in_the_document_and_needs_its_role() {
     let document = client.get("/openapi.json").await.body;
     let mut documented: Vec<(String, String)> = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
-        documented.extend(item.as_object().expect("methods").keys().map(|method| (method.clone(), path.clone())));
+        documented
+            .extend(item.as_object().expect("methods").keys().map(|method| (method.clone(), path.clone())));
     }
     documented.retain(|(_, path)| !PUBLIC.contains(&path.as_str()));
     documented.sort();
-    let mut known: Vec<_> = ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
+    let mut known: Vec<_> =
+        ROUTES.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     known.sort();
     assert_eq!(documented, known, "the table of this test lists every route");
 
@@ -91,7 +100,9 @@ async fn every_route_is_in_the_document_and_needs_its_role() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_in_the_address_is_refused() {
     let client = Client::start().await;
-    for path in [format!("/api/backup/manifests?token={ADMIN}"), format!("/backup/capabilities?access_token={ADMIN}")] {
+    for path in
+        [format!("/api/backup/manifests?token={ADMIN}"), format!("/backup/capabilities?access_token={ADMIN}")]
+    {
         let bare = answer(client.bare(Method::GET, &format!("/ops{path}"))).await;
         assert!(bare.status.is_client_error(), "{bare:?}");
         assert!(!bare.body.to_string().contains(ADMIN), "the token is not repeated: {bare:?}");

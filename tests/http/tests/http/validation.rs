@@ -30,7 +30,8 @@ async fn a_value_outside_of_its_range_is_refused_by_the_name_of_its_field() {
         body.insert(field.to_owned(), value.clone());
         let refused = client.post("/api/backup/all", &Value::Object(body)).await;
         let text = refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
-        let names_the_field = text.contains(&format!("`{field}`")) || matches!(field, "batchSize" | "compressionLevel");
+        let names_the_field =
+            text.contains(&format!("`{field}`")) || matches!(field, "batchSize" | "compressionLevel");
         assert!(names_the_field, "{field} = {value}: {text}");
     }
     assert_eq!(client.get("/api/backup/operations").await.body["items"], json!([]), "nothing was started");
@@ -42,7 +43,10 @@ async fn names_of_things_that_do_not_exist_are_refused_before_an_operation_is_ac
     for body in [json!({ "entityTypes": ["Usr"] }), json!({ "storageProfile": "offsite" })] {
         client.post("/api/backup/all", &body).await.problem(StatusCode::NOT_FOUND, "not-found");
     }
-    client.post("/api/backup/selective", &json!({})).await.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+    client
+        .post("/api/backup/selective", &json!({}))
+        .await
+        .problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
     client.post("/api/backup/verify/absent", &json!({})).await.problem(StatusCode::NOT_FOUND, "not-found");
     assert_eq!(client.get("/api/backup/operations").await.body["items"], json!([]));
 }
@@ -51,8 +55,16 @@ async fn names_of_things_that_do_not_exist_are_refused_before_an_operation_is_ac
 async fn a_query_is_checked_like_a_body() {
     let client = Client::start().await;
     for query in [
-        "page=0", "page=x", "pageSize=0", "pageSize=101", "sortBy=colour", "statuses=unknown", "healthy=maybe",
-        "dateFrom=yesterday", "healthy=true&requiringAttention=true", "dateFrom=2026-02-01T00:00:00Z&dateTo=2026-01-01T00:00:00Z",
+        "page=0",
+        "page=x",
+        "pageSize=0",
+        "pageSize=101",
+        "sortBy=colour",
+        "statuses=unknown",
+        "healthy=maybe",
+        "dateFrom=yesterday",
+        "healthy=true&requiringAttention=true",
+        "dateFrom=2026-02-01T00:00:00Z&dateTo=2026-01-01T00:00:00Z",
         "serch=x",
     ] {
         let refused = client.get(&format!("/api/backup/manifests?{query}")).await;
@@ -66,10 +78,18 @@ async fn a_body_that_is_not_json_or_too_large_is_refused() {
     let post = |body: Vec<u8>, media_type: &str| {
         client.request(Method::POST, "/api/backup/all", ADMIN).header("content-type", media_type).body(body)
     };
-    answer(post(b"{".to_vec(), "application/json")).await.problem(StatusCode::BAD_REQUEST, "malformed-request");
-    answer(post(vec![0xff; 10], "application/json")).await.problem(StatusCode::BAD_REQUEST, "malformed-request");
-    answer(post(b"{}".to_vec(), "text/plain")).await.problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type");
-    answer(post(b"[]".to_vec(), "application/json")).await.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+    answer(post(b"{".to_vec(), "application/json"))
+        .await
+        .problem(StatusCode::BAD_REQUEST, "malformed-request");
+    answer(post(vec![0xff; 10], "application/json"))
+        .await
+        .problem(StatusCode::BAD_REQUEST, "malformed-request");
+    answer(post(b"{}".to_vec(), "text/plain"))
+        .await
+        .problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type");
+    answer(post(b"[]".to_vec(), "application/json"))
+        .await
+        .problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(answer(post(nested.into_bytes(), "application/json")).await.status.is_client_error());
     let large = answer(post(vec![b' '; 3 << 20], "application/json")).await;

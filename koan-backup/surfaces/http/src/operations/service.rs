@@ -102,7 +102,8 @@ impl Operations {
 
     /// Returns whether operations can be started: the server is not stopping, and the store can be read.
     pub(crate) async fn is_ready(&self) -> bool {
-        self.process.queue.is_open() && self.process.store.list(&OperationQuery::default().limit(1)).await.is_ok()
+        self.process.queue.is_open()
+            && self.process.store.list(&OperationQuery::default().limit(1)).await.is_ok()
     }
 
     /// Requests that an operation stops. It is cancelled once its work has stopped.

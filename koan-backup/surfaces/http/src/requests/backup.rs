@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::fields::{
-    BATCH_SIZE, CONCURRENCY, MAX_DESCRIPTION_LENGTH, NAME_LENGTH, check_count, check_length, check_number, invalid,
+    BATCH_SIZE, CONCURRENCY, MAX_DESCRIPTION_LENGTH, NAME_LENGTH, check_count, check_length, check_number,
+    invalid,
 };
 use crate::problem::{Problem, ProblemKind};
 
@@ -197,13 +198,19 @@ impl BackupBody {
     pub(crate) fn order(self) -> Result<BackupOrder, Problem> {
         let (compression, compression_level) = match (self.compress_data, self.compression_level) {
             (Some(true), Some(CompressionLevel::NoCompression)) => {
-                return Err(invalid("compressionLevel", "must not be `NoCompression` if `compressData` is true"));
+                return Err(invalid(
+                    "compressionLevel",
+                    "must not be `NoCompression` if `compressData` is true",
+                ));
             }
             (Some(false), level @ (None | Some(CompressionLevel::NoCompression))) => {
                 (Some(Compression::none()), level)
             }
             (Some(false), Some(_)) => {
-                return Err(invalid("compressionLevel", "must be `NoCompression` or omitted if `compressData` is false"));
+                return Err(invalid(
+                    "compressionLevel",
+                    "must be `NoCompression` or omitted if `compressData` is false",
+                ));
             }
             (_, Some(level)) => (Some(level.compression()?), Some(level)),
             (_, None) => (None, None),
@@ -233,10 +240,14 @@ impl BackupBody {
     /// Validates the body of a backup of selected entities, which must select something.
     pub(crate) fn selective_order(self) -> Result<BackupOrder, Problem> {
         let order = self.order()?;
-        let selects = [&order.entities, &order.providers, &order.excluded_entities, &order.excluded_providers];
+        let selects =
+            [&order.entities, &order.providers, &order.excluded_entities, &order.excluded_providers];
         if selects.iter().all(|names| names.is_empty()) {
-            return Err(invalid("entityTypes", "is required: a selective backup selects or excludes entities or providers")
-                .with_help("use `/api/backup/all` for a backup of all entities"));
+            return Err(invalid(
+                "entityTypes",
+                "is required: a selective backup selects or excludes entities or providers",
+            )
+            .with_help("use `/api/backup/all` for a backup of all entities"));
         }
         Ok(order)
     }
@@ -296,7 +307,8 @@ impl BackupOrder {
     fn checked(self) -> Result<Self, Problem> {
         if let Some(name) = &self.name {
             check_length("name", name, NAME_LENGTH)?;
-            BackupName::new(name.as_str()).map_err(|error| invalid("name", format!("is not valid: {error}")))?;
+            BackupName::new(name.as_str())
+                .map_err(|error| invalid("name", format!("is not valid: {error}")))?;
         }
         for (field, text) in [("description", &self.description), ("reason", &self.reason)] {
             check_length(field, text.as_deref().unwrap_or_default(), 0..=MAX_DESCRIPTION_LENGTH)?;
@@ -323,8 +335,11 @@ impl CompressionLevel {
 /// Refuses vectors, and a request for nothing.
 fn check_sources(sources: &[Source]) -> Result<(), Problem> {
     if sources.contains(&Source::Vectors) {
-        return Err(Problem::new(ProblemKind::Unsupported, "`include` contains `vectors`, which no entity has")
-            .with_help("omit `include`, or request `data`"));
+        return Err(Problem::new(
+            ProblemKind::Unsupported,
+            "`include` contains `vectors`, which no entity has",
+        )
+        .with_help("omit `include`, or request `data`"));
     }
     Ok(())
 }

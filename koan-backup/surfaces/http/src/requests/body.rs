@@ -19,7 +19,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let is_json = is_json(request.headers());
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
             if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-                return Problem::new(ProblemKind::TooLarge, "the body is larger than the limit of the server");
+                return Problem::new(
+                    ProblemKind::TooLarge,
+                    "the body is larger than the limit of the server",
+                );
             }
             Problem::new(ProblemKind::Malformed, "the body could not be read completely")
         })?;

@@ -22,7 +22,8 @@ pub(crate) const MAX_ITEMS: usize = 1_000;
 
 /// Returns the explanation of an error of serde. `place` is where the error is, for example `the body`.
 pub(super) fn explain(place: &str, error: &str) -> String {
-    let mut text: String = error.chars().filter(|character| !character.is_control()).take(MAX_EXPLANATION_CHARS).collect();
+    let mut text: String =
+        error.chars().filter(|character| !character.is_control()).take(MAX_EXPLANATION_CHARS).collect();
     if error.chars().count() > MAX_EXPLANATION_CHARS {
         text.push('…');
     }

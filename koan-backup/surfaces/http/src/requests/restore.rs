@@ -131,7 +131,10 @@ impl RestoreBody {
         check_number("batchSize", self.batch_size, &BATCH_SIZE)?;
         let entities = match self.entity_types {
             Some(names) if names.is_empty() => {
-                return Err(invalid("entityTypes", "must not be empty; omit it in order to restore every entity"));
+                return Err(invalid(
+                    "entityTypes",
+                    "must not be empty; omit it in order to restore every entity",
+                ));
             }
             names => names.unwrap_or_default(),
         };
@@ -159,7 +162,10 @@ impl RestoreOrder {
     /// Restricts the restore to one entity, for the routes of an entity.
     pub(crate) fn only(mut self, entity: &str) -> Result<Self, Problem> {
         if self.entities.iter().any(|name| name != entity) {
-            return Err(invalid("entityTypes", format!("must be omitted, because the path selects `{entity}`")));
+            return Err(invalid(
+                "entityTypes",
+                format!("must be omitted, because the path selects `{entity}`"),
+            ));
         }
         self.entities = vec![entity.to_owned()];
         Ok(self)

@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::start::{Start, value};
-use crate::access::extractor::Operator;
 use crate::access::Principal;
+use crate::access::extractor::Operator;
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument};
 use crate::requests::backup::{BackupBody, BackupOrder};

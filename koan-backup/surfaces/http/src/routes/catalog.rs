@@ -53,7 +53,10 @@ pub(super) async fn inventory(_: Viewer, State(shared): AppState) -> Json<Invent
     get, path = "/api/backup/statistics", tag = "backups", operation_id = "statistics",
     responses((status = 200, description = "The statistics", body = StatisticsDocument))
 )]
-pub(super) async fn statistics(_: Viewer, State(shared): AppState) -> Result<Json<StatisticsDocument>, Problem> {
+pub(super) async fn statistics(
+    _: Viewer,
+    State(shared): AppState,
+) -> Result<Json<StatisticsDocument>, Problem> {
     let catalog = shared.koan.catalog();
     let statistics = catalog.statistics().await?;
     let healthy = catalog.query().healthy().take(0).await?.total;

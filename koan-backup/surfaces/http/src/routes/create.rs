@@ -1,13 +1,12 @@
 //! Backups by the routes of the first original design, by `POST` and by `GET`.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::backup;
 use crate::access::extractor::Operator;
-use crate::access::cross_site::same_site_get;
-use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::problem::{Problem, ProblemDocument};
 use crate::requests::backup::{CreateBody, CreateParameters};
 use crate::requests::wait::{Wait, WaitParameters};
 use crate::requests::{EntityPath, JsonBody, QueryParameters};
@@ -49,11 +48,9 @@ pub(super) async fn post(
 pub(super) async fn get(
     Operator(principal): Operator,
     State(shared): AppState,
-    method: Method,
     headers: HeaderMap,
     QueryParameters(parameters): QueryParameters<CreateParameters>,
 ) -> Result<Response, Problem> {
-    check_get(&method, &headers)?;
     let wait = Wait::requested(&headers, parameters.wait);
     backup::start(&shared, &principal, &headers, wait, parameters.order()?).await
 }
@@ -76,22 +73,10 @@ pub(super) async fn get_entity(
     Operator(principal): Operator,
     State(shared): AppState,
     EntityPath(entity): EntityPath,
-    method: Method,
     headers: HeaderMap,
     QueryParameters(parameters): QueryParameters<CreateParameters>,
 ) -> Result<Response, Problem> {
-    check_get(&method, &headers)?;
     let wait = Wait::requested(&headers, parameters.wait);
     let order = parameters.order()?.only(&entity.name, "entities")?;
     backup::start(&shared, &principal, &headers, wait, order).await
-}
-
-/// Refuses a `HEAD` request, which axum answers by the handler of `GET`, and a request that a page of another site or a
-/// prefetch caused.
-fn check_get(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-    if *method != Method::GET {
-        let text = "this route starts a backup, so that it accepts only `GET` and `POST`";
-        return Err(Problem::new(ProblemKind::MethodNotAllowed, text));
-    }
-    same_site_get(headers)
 }

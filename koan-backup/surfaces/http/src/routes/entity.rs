@@ -26,8 +26,10 @@ pub(super) async fn page(
     if let Some(entity) = entity {
         query = query.containing(entity);
     }
-    let (found, verified, unreadable) = (query.await?, catalog.verifications().await?, catalog.unreadable().await?);
-    let unreadable = unreadable.into_iter().map(|(profile, backup)| (backup.id.to_string(), profile, backup.problem));
+    let (found, verified, unreadable) =
+        (query.await?, catalog.verifications().await?, catalog.unreadable().await?);
+    let unreadable =
+        unreadable.into_iter().map(|(profile, backup)| (backup.id.to_string(), profile, backup.problem));
     Ok(BackupPage::new(page, &found, &verified, unreadable))
 }
 
@@ -126,9 +128,15 @@ pub(super) async fn delete(
     others.sort_unstable();
     others.dedup();
     if !others.is_empty() {
-        let text = format!("backup {id} contains other entities than `{}`, which would be deleted as well", entity.name);
+        let text = format!(
+            "backup {id} contains other entities than `{}`, which would be deleted as well",
+            entity.name
+        );
         return Err(Problem::new(ProblemKind::Conflict, text)
-            .with_help(format!("delete the backup with all its entities by `DELETE {}`", shared.links.to(&format!("/api/backup/manifests/{id}"))))
+            .with_help(format!(
+                "delete the backup with all its entities by `DELETE {}`",
+                shared.links.to(&format!("/api/backup/manifests/{id}"))
+            ))
             .with_others(others));
     }
     let mut delete = shared.koan.delete(id);

@@ -83,7 +83,9 @@ pub(super) async fn list(
 ) -> Result<Json<OperationsDocument>, Problem> {
     let mut query = OperationQuery::default().statuses(parameters.state.iter().map(|state| state.status()));
     if let Some(before) = &parameters.before {
-        let id = before.parse().map_err(|_| Problem::new(ProblemKind::Invalid, "`before` is not the id of an operation"))?;
+        let id = before
+            .parse()
+            .map_err(|_| Problem::new(ProblemKind::Invalid, "`before` is not the id of an operation"))?;
         query = query.before(id);
     }
     if let Some(size) = parameters.page_size {
@@ -94,7 +96,11 @@ pub(super) async fn list(
     }
     let page = shared.operations.list(&query).await?;
     Ok(Json(OperationsDocument {
-        items: page.operations.iter().map(|operation| OperationDocument::new(operation, &shared.links)).collect(),
+        items: page
+            .operations
+            .iter()
+            .map(|operation| OperationDocument::new(operation, &shared.links))
+            .collect(),
         next: page.next.map(|id| id.to_string()),
     }))
 }
@@ -139,7 +145,9 @@ pub(super) async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
     let last = headers.get("last-event-id").map(|value| {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
-        number.ok_or_else(|| Problem::new(ProblemKind::Malformed, "`Last-Event-ID` is not the number of an event"))
+        number.ok_or_else(|| {
+            Problem::new(ProblemKind::Malformed, "`Last-Event-ID` is not the number of an event")
+        })
     });
     let events = shared.operations.events(id(&path)?, last.transpose()?).await?;
     let links = shared.links.clone();

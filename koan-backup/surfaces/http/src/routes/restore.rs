@@ -8,8 +8,8 @@ use axum::response::Response;
 use koan_backup_core::archive::Manifest;
 
 use super::start::{Start, value};
-use crate::access::extractor::Operator;
 use crate::access::Principal;
+use crate::access::extractor::Operator;
 use crate::backups;
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
@@ -167,7 +167,8 @@ impl Requested<'_> {
         }
         let (koan, id) = (self.shared.koan.clone(), manifest.id);
         let contained = manifest.entities.iter().map(|stored| stored.entity.as_str());
-        let selected = contained.filter(|name| order.entities.is_empty() || order.entities.iter().any(|e| e == name));
+        let selected =
+            contained.filter(|name| order.entities.is_empty() || order.entities.iter().any(|e| e == name));
         let capabilities = koan.capabilities();
         let targets = capabilities.providers_of(selected);
         let names: Vec<_> = targets.iter().map(|target| target.target_name().to_owned()).collect();
@@ -207,7 +208,8 @@ fn check_confirmation(order: &RestoreOrder, targets: &[String]) -> Result<(), Pr
         return Ok(());
     }
     let mut expected: Vec<_> = targets.iter().map(String::as_str).collect();
-    let mut confirmed: Vec<_> = order.confirm.as_deref().unwrap_or_default().split(',').map(str::trim).collect();
+    let mut confirmed: Vec<_> =
+        order.confirm.as_deref().unwrap_or_default().split(',').map(str::trim).collect();
     expected.sort_unstable();
     confirmed.sort_unstable();
     if expected == confirmed {

@@ -10,7 +10,9 @@ use koan_backup_core::Result;
 use serde::Serialize;
 
 use crate::access::Principal;
-use crate::operations::{Initiator, NewOperation, Operation, OperationKind, OperationStatus, WorkContext, WorkResult};
+use crate::operations::{
+    Initiator, NewOperation, Operation, OperationKind, OperationStatus, WorkContext, WorkResult,
+};
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::wait::Wait;
 use crate::responses::OperationDocument;
@@ -43,7 +45,8 @@ impl<'a> Start<'a> {
         if let Some(key) = headers.get("idempotency-key") {
             let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY_LENGTH);
             let key = key.ok_or_else(|| {
-                let text = format!("`Idempotency-Key` must have 1 to {MAX_KEY_LENGTH} visible ASCII characters");
+                let text =
+                    format!("`Idempotency-Key` must have 1 to {MAX_KEY_LENGTH} visible ASCII characters");
                 Problem::new(ProblemKind::Malformed, text)
             })?;
             let request = serde_json::to_vec(&(kind, request)).map_err(|_| {
@@ -80,7 +83,8 @@ impl<'a> Start<'a> {
 /// Creates the response with an operation that has been accepted.
 fn accepted(shared: &Shared, operation: &Operation) -> Response {
     let location = shared.links.to(&format!("/api/backup/operations/{}", operation.id));
-    let mut response = (StatusCode::ACCEPTED, Json(OperationDocument::new(operation, &shared.links))).into_response();
+    let mut response =
+        (StatusCode::ACCEPTED, Json(OperationDocument::new(operation, &shared.links))).into_response();
     if let Ok(location) = HeaderValue::from_str(&location) {
         response.headers_mut().insert(header::LOCATION, location);
     }

@@ -77,7 +77,10 @@ pub(super) async fn status(_: Viewer, State(shared): AppState) -> Result<Json<St
     let health = catalog.health(shared.koan.expectations()).await?;
     let unfinished = shared.operations.unfinished().await?;
     Ok(Json(StatusDocument {
-        operations: unfinished.iter().map(|operation| OperationDocument::new(operation, &shared.links)).collect(),
+        operations: unfinished
+            .iter()
+            .map(|operation| OperationDocument::new(operation, &shared.links))
+            .collect(),
         names,
         problems: health.problems,
         server_problems: shared.access.problems(),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::start::{Start, value};
-use crate::access::extractor::{Admin, Operator};
 use crate::access::Role;
+use crate::access::extractor::{Admin, Operator};
 use crate::backups;
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
@@ -99,7 +99,8 @@ pub(super) async fn verify(
         .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
         .run(move |context| {
             Box::pin(async move {
-                let mut verify = koan.verify(id).cancel_on(context.cancel_token()).on_event(context.listener());
+                let mut verify =
+                    koan.verify(id).cancel_on(context.cancel_token()).on_event(context.listener());
                 if let Some(profile) = &body.storage_profile {
                     verify = verify.from_profile(profile);
                 }
@@ -266,7 +267,10 @@ pub(super) async fn maintenance(
     if with_retention {
         principal.require(Role::Admin)?;
         if shared.koan.retention_policy().is_none() {
-            return Err(Problem::new(ProblemKind::Invalid, "`retention` is true, but the application has no retention policy"));
+            return Err(Problem::new(
+                ProblemKind::Invalid,
+                "`retention` is true, but the application has no retention policy",
+            ));
         }
     }
     let profiles = body.storage_profiles.clone().unwrap_or_default();
