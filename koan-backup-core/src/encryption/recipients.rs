@@ -86,7 +86,8 @@ impl Recipients {
         Self::keys([key])
     }
 
-    /// Reads public keys from a regular file of at most 1 MiB, one per line. Blank lines and lines that start with `#` are skipped.
+    /// Reads public keys from a regular file of at most 1 MiB, one per line.
+    /// Blank lines and lines that start with `#` are skipped.
     ///
     /// # Errors
     /// The file cannot be read, or contains a line that is not a public key.

@@ -6,6 +6,7 @@ mod defaults;
 mod diagnosis;
 mod events;
 mod existing_storage;
+mod identity;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -217,21 +218,6 @@ impl KoanBuilder {
     /// Undoes [`deny_uncovered`](Self::deny_uncovered): gaps in the coverage are warnings again.
     pub fn allow_uncovered(mut self) -> Self {
         self.uncovered_policy = UncoveredPolicy::Warn;
-        self
-    }
-
-    /// Sets the name of the application. The default is `default`. Together with the
-    /// [environment](Self::environment) it distinguishes the backups of this application from others in the
-    /// same storage profile.
-    pub fn application(mut self, name: impl Into<String>) -> Self {
-        self.application = Some(name.into());
-        self
-    }
-
-    /// Sets the environment of the application, for example `production`. The default is the value of the
-    /// environment variable `KOAN_ENV`, or else `development`.
-    pub fn environment(mut self, name: impl Into<String>) -> Self {
-        self.application_environment = Some(name.into());
         self
     }
 

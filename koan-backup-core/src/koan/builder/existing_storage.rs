@@ -7,8 +7,8 @@ use crate::storage::Storage;
 use crate::storage::machine_state::MachineState;
 
 impl KoanBuilder {
-    /// Refuses these storage profiles if they do not exist, instead of creating them, for a program that only uses their
-    /// backups. If this applies to all profiles, their locations are not recorded on this machine either.
+    /// Refuses these storage profiles if they do not exist, instead of creating them, for a program that only uses
+    /// their backups. If this applies to all profiles, their locations are not recorded on this machine either.
     ///
     /// ```
     /// use koan_backup::{ErrorKind, Koan, Memory, Storage};
@@ -29,7 +29,8 @@ impl KoanBuilder {
         self
     }
 
-    /// Returns the state directory, in which a context records the locations that it uses, unless it creates no profile.
+    /// Returns the state directory, in which a context records the locations that it uses, unless it creates no
+    /// profile.
     pub(super) fn state(&self, state: MachineState) -> MachineState {
         match self.storages.iter().all(|(name, _)| self.requires_existing(name)) {
             true => state.without_recording(),

@@ -9,8 +9,8 @@ use crate::failure::Outcome;
 use crate::interrupt::Interrupt;
 use crate::used_profiles::UsedProfiles;
 
-/// Builds the context of an application from its configuration. Only `backup`, and `copy` for its target, create storage
-/// profiles. `observe` adds listeners.
+/// Builds the context of an application from its configuration. Only `backup`, and `copy` for its target, create
+/// storage profiles. `observe` adds listeners.
 ///
 /// # Errors
 /// The configuration has a problem, a storage profile does not exist, or the command was interrupted.

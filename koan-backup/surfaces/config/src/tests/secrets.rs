@@ -134,7 +134,11 @@ fn a_secret_is_read_from_a_file_and_from_a_command() {
         let text = format!("[providers.main]\nurl = \"postgres://h/d\"\npassword = {reference}\n");
         let loaded = Loaded::read(&folder.toml(&text)).expect("the configuration is valid");
         let password = loaded.settings.providers["main"].password.as_ref().expect("the password is set");
-        assert_eq!(password.read().expect("the secret is read"), expected, "{reference}");
+        assert_eq!(
+            password.read(&CommandLimits::default()).expect("the secret is read"),
+            expected,
+            "{reference}"
+        );
     }
 }
 
