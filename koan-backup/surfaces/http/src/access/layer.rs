@@ -80,10 +80,7 @@ async fn authenticated(access: &Access, request: Request, check: &RoleCheck) -> 
 
 /// A layer for the routes of GET that change something: refuses requests of other sites, prefetches and HEAD, and
 /// writes the audit log.
-///
-/// ```ignore
-/// get(create).layer(from_fn_with_state(access, changing_get))
-/// ```
+/// The layer belongs to the route itself (`MethodRouter::layer`), below [`protect`].
 pub(crate) async fn changing_get(
     State(access): State<Arc<Access>>,
     request: Request,
