@@ -68,7 +68,7 @@ pub(crate) async fn authenticate(
 async fn authenticated(access: &Access, request: Request, check: &RoleCheck) -> Result<Request, Problem> {
     let (mut parts, body) = request.into_parts();
     let principal = access.authenticate(&parts).await?;
-    // Another site cannot make a browser send a token. It can make it send a cookie, or send a request from this machine.
+    // Another site cannot make a browser send a token. It can make it send cookies or a local request.
     if principal.origin() != PrincipalOrigin::Token {
         check_change(&parts).await?;
     }
@@ -80,10 +80,7 @@ async fn authenticated(access: &Access, request: Request, check: &RoleCheck) -> 
 
 /// A layer for the routes of GET that change something: refuses requests of other sites, prefetches and HEAD, and
 /// writes the audit log.
-///
-/// ```ignore
-/// get(create).layer(from_fn_with_state(access, changing_get))
-/// ```
+/// The layer belongs to the route itself (`MethodRouter::layer`), below [`protect`].
 pub(crate) async fn changing_get(
     State(access): State<Arc<Access>>,
     request: Request,

@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 /// | role | permits |
 /// |---|---|
 /// | viewer | to read reports, manifests, counts of differences, and health |
-/// | operator | also to back up, verify, pin, copy, run dry runs and maintenance without retention, and to cancel its own operations |
-/// | admin | also to restore, delete, download, unpin, acknowledge, rekey, apply retention, recover, and to cancel any operation |
+/// | operator | also to back up, verify, pin, copy, run dry runs and maintenance, and to cancel its own operations |
+/// | admin | also to restore, delete, download, unpin, acknowledge, rekey, recover, and to cancel any operation |
+///
+/// Retention is applied by an admin only, also within maintenance.
 ///
 /// ```
 /// use koan_backup_http::Role;

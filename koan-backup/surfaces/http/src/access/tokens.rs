@@ -85,7 +85,7 @@ impl Tokens {
             tracing::warn!(
                 target: "koan::backup::access",
                 path = %path.display(),
-                "the file of tokens is readable by all users; it contains hashes only, but its names and roles are visible"
+                "all users can read the file of tokens; it contains no token, but names and roles"
             );
         }
         Ok(Self { declared: TokenList::default(), file: Some(LoadedFile { path, content, list }) })

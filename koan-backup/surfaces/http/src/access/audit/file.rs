@@ -34,7 +34,7 @@ impl AuditFile {
         let message = format!("the audit log `{}` cannot be written", self.path.display());
         let error = Error::with_source(ErrorKind::Storage, message, source)
             .with_help("free space on its disk, and check its permissions");
-        tracing::error!(target: "koan::backup::access", error = error.chain(), "an entry of the audit log was not written");
+        tracing::error!(target: "koan::backup::access", error = error.chain(), "an entry was not written");
         *problem = Some(error.chain());
         Err(error)
     }

@@ -85,7 +85,7 @@ impl TokenSource {
         };
         let problem = match loaded {
             Ok(list) => {
-                tracing::info!(target: "koan::backup::access", tokens = list.len(), "the file of tokens was read again");
+                tracing::info!(target: "koan::backup::access", tokens = list.len(), "the file of tokens has changed");
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
                 None
             }
