@@ -10,6 +10,7 @@ use koan_backup_core::Result;
 use serde::Serialize;
 
 use crate::access::Principal;
+use crate::access::audit::entry::AuditObject;
 use crate::operations::{
     Initiator, NewOperation, Operation, OperationKind, OperationStatus, WorkContext, WorkResult,
 };
@@ -69,14 +70,17 @@ impl<'a> Start<'a> {
         work: impl FnOnce(WorkContext) -> BoxFuture<'static, Result<WorkResult>> + Send + 'static,
     ) -> Result<Response, Problem> {
         let (shared, wait) = (self.shared, self.wait);
-        let submitted = shared.operations.submit(self.operation, work).await?;
-        match wait {
-            Wait::No => Ok(accepted(shared, &submitted.operation)),
+        let operation = shared.operations.submit(self.operation, work).await?.operation;
+        let id = operation.id;
+        let mut response = match wait {
+            Wait::No => accepted(shared, &operation),
             Wait::UntilFinished => {
-                let ended = shared.operations.wait(submitted.operation.id).await?;
-                finished(shared, ended)
+                let ended = shared.operations.wait(id).await?;
+                finished(shared, ended).unwrap_or_else(IntoResponse::into_response)
             }
-        }
+        };
+        response.extensions_mut().insert(AuditObject(id.to_string()));
+        Ok(response)
     }
 }
 
