@@ -61,7 +61,7 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        run_within_time_limit(environment, name, &limited, comparison, &operation).await
+        Box::pin(run_within_time_limit(environment, name, &limited, comparison, &operation)).await
     };
     operation.run(Box::pin(work), log).await
 }
