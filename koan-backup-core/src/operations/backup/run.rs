@@ -63,7 +63,7 @@ pub(crate) async fn run(
         if operation.is_logged() {
             tracing::info!(target: "koan::backup", "backup started");
         }
-        run_within_time_limit(environment, &limited, comparison, &operation, &end).await
+        Box::pin(run_within_time_limit(environment, &limited, comparison, &operation, &end)).await
     };
     let outcome = operation.run(Box::pin(work), log).await;
     end.announce(&outcome);
