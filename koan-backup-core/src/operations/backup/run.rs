@@ -78,7 +78,8 @@ async fn run_within_time_limit(
     }
     let subject = Subject::of_backup(end.name(), &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, LeasedWork::default(), &options.cancel).await?;
-    let outcome = run_under_lease(environment, storage, &planned, options, &lease, operation, end).await;
+    let work = run_under_lease(environment, storage, &planned, options, &lease, operation, end);
+    let outcome = Box::pin(work).await;
     lease.release().await;
     outcome
 }

@@ -69,7 +69,8 @@ pub(crate) async fn run(
     let mut report = MaintenanceReport::default();
     for (name, storage) in &environment.storages {
         if options.profiles.is_empty() || options.profiles.contains(name) {
-            report.profiles.push(maintain_profile(environment, name, storage, options).await?);
+            let maintained = Box::pin(maintain_profile(environment, name, storage, options));
+            report.profiles.push(maintained.await?);
         }
     }
     Ok(report)
