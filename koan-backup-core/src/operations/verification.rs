@@ -69,9 +69,8 @@ async fn record(
     backup: &StoredBackup<'_>,
     outcome: &VerificationOutcome,
 ) -> Option<String> {
-    if backup.manifest.archive.is_none() {
-        return None;
-    }
+    // Without an archive, there is nothing whose verification could be recorded.
+    backup.manifest.archive.as_ref()?;
     // The types of another application may differ, so a record that does not decode here is no damage.
     if backup.manifest.producer.origin(&environment.identity) == Origin::Other {
         return Some(

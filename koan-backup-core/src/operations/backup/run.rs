@@ -90,7 +90,7 @@ async fn run_within_time_limit(
     let subject = Subject::of_backup(end.name(), &environment.identity);
     let lease = Lease::acquire(environment, storage, subject, LeasedWork::default(), &options.cancel).await?;
     let run = LeasedRun { environment, storage, planned: &planned, options, end };
-    let outcome = run_under_lease(run, comparison, &lease, operation).await;
+    let outcome = Box::pin(run_under_lease(run, comparison, &lease, operation)).await;
     lease.release().await;
     outcome
 }
