@@ -35,10 +35,10 @@ impl Build<'_> {
         let kind = self.checked(name, settings)?;
         let key = key_path::display(&["notifications".to_owned(), name.to_owned()]);
         let url_key = format!("{key}.url");
-        let url = self.accept(&url_key, settings.url.read())?;
+        let url = self.accept(&url_key, settings.url.read(&self.loaded.limits))?;
         self.check_scheme(&url_key, &url, kind)?;
         let secret = match &settings.secret {
-            Some(secret) => Some(self.accept(&format!("{key}.secret"), secret.read())?),
+            Some(secret) => Some(self.accept(&format!("{key}.secret"), secret.read(&self.loaded.limits))?),
             None => None,
         };
         let events = settings.events.as_ref();
