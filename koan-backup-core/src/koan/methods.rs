@@ -228,6 +228,12 @@ impl Koan {
         SharedFolder::new(self.environment.storage(None)?.clone(), name)
     }
 
+    /// Returns the current name of an entity that a backup may contain under a former name. An unknown name is returned
+    /// unchanged.
+    pub fn current_entity_name(&self, stored: &str) -> String {
+        self.environment.canonical(stored)
+    }
+
     /// Returns the state directory, in which this machine stores the locations that it has used, and in which an
     /// application may store state of its own. It does not exist before something is stored in it.
     pub fn state_directory(&self) -> &Path {

@@ -33,10 +33,9 @@ pub(crate) async fn find_of_entity(
         At::Backup(reference) => reference,
         At::Second(second) => {
             let end = second.checked_add(999_999_999.nanoseconds()).unwrap_or(second);
-            let mut query = koan.catalog().query().containing(entity).between(second..=end);
-            if let Some(profile) = profile {
-                query = query.profiles(profile);
-            }
+            let default = default_profile(koan);
+            let query = koan.catalog().query().containing(entity).between(second..=end);
+            let query = query.profiles(profile.unwrap_or(&default));
             only_one(entity, &backup.0, &query.await?.entries)?.into()
         }
     };
@@ -45,10 +44,12 @@ pub(crate) async fn find_of_entity(
         find = find.from_profile(profile);
     }
     let manifest = find.await?.manifest;
-    if manifest.entities.iter().any(|stored| stored.entity == entity) {
-        return Ok(manifest);
-    }
-    Err(Problem::new(ProblemKind::NotFound, format!("backup {} does not contain `{entity}`", manifest.id)))
+    if contains(koan, &manifest, entity) { Ok(manifest) } else { Err(does_not_contain(&manifest, entity)) }
+}
+
+/// Returns the name of the default storage profile.
+pub(crate) fn default_profile(koan: &Koan) -> String {
+    koan.capabilities().profiles.into_iter().next().map(|profile| profile.name).unwrap_or_default()
 }
 
 /// Returns the only backup, which may have copies in several storage profiles.

@@ -59,7 +59,7 @@ pub(crate) enum ProblemKind {
 
 impl ProblemKind {
     /// All kinds.
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Malformed,
         Self::Invalid,
         Self::Unauthenticated,
@@ -69,6 +69,7 @@ impl ProblemKind {
         Self::Conflict,
         Self::Busy,
         Self::TooLarge,
+        Self::SlowRequest,
         Self::UnsupportedMediaType,
         Self::RangeNotSatisfiable,
         Self::TooManyRequests,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use koan_backup_core::Koan;
+use tokio::sync::Semaphore;
 
 use crate::access::gate::Access;
 use crate::entities::RoutedEntities;
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     /// The operations that requests start.
     pub(crate) operations: Operations,
+    /// The places of comparisons that run at the same time.
+    pub(crate) comparisons: Semaphore,
     /// Who may do what.
     pub(crate) access: Arc<Access>,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use koan_backup_core::{Koan, Result, SystemClock};
+use tokio::sync::Semaphore;
 
 use crate::access::gate::{Access, AccessSettings};
 use crate::access::layer::protect;
@@ -18,6 +19,9 @@ use crate::operations::{OperationLimits, OperationStore, Operations, ProfileOper
 use crate::options::{HttpOptions, Replicas};
 use crate::routes;
 use crate::state::Shared;
+
+/// The number of comparisons of backups that run at the same time.
+const MAX_COMPARISONS: usize = 4;
 
 /// The HTTP API of a context. [`router`] creates it.
 #[derive(Clone, Debug)]
@@ -38,8 +42,13 @@ pub struct BackupApi {
 /// let backup = router(koan, options).await?;
 /// let app: Router = Router::new().nest("/ops", backup.router());
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-/// axum::serve(listener, app).await?;
-/// backup.shutdown().await?;
+/// let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+/// let stopped = async move {
+///     tokio::signal::ctrl_c().await.ok();
+///     // Streams of events and waiting requests end only when the operations have ended.
+///     backup.shutdown().await.ok();
+/// };
+/// axum::serve(listener, service).with_graceful_shutdown(stopped).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -76,7 +85,14 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
     let store = operation_store(&koan, options.replicas).await?;
     let operations = Operations::open(store, limits, Arc::new(SystemClock));
     let access = Arc::new(access);
-    let shared = Arc::new(Shared { koan, entities, links, operations, access: Arc::clone(&access) });
+    let shared = Arc::new(Shared {
+        koan,
+        entities,
+        links,
+        operations,
+        comparisons: Semaphore::new(MAX_COMPARISONS),
+        access: Arc::clone(&access),
+    });
     let (protected, protected_api) = routes::protected(&access).split_for_parts();
     let (public, public_api) = routes::public().split_for_parts();
     let mut document = protected_api;

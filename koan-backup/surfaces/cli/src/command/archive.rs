@@ -138,7 +138,7 @@ impl ArchiveCommand {
             Self::Extract(arguments) => arguments.run(session).await,
             Self::Diff(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Stats(arguments) => session.until_interrupted(arguments.run(session)).await,
-            Self::Health(arguments) => session.until_interrupted(arguments.run(session)).await,
+            Self::Health(arguments) => Box::pin(session.until_interrupted(arguments.run(session))).await,
             Self::Forget(arguments) => arguments.run(session).await,
             Self::Delete(arguments) => arguments.run(session).await,
             Self::Pin(arguments) => session.until_interrupted(arguments.run(session)).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod entry;
 mod file;
+pub(crate) mod object;
 pub(crate) mod request;
 
 use std::path::PathBuf;

@@ -54,9 +54,19 @@ pub(crate) struct Access {
     audit: AuditLog,
     proxy_trust: ProxyTrust,
     cookie_path: CookiePath,
+    mount: Mount,
     loopback: Option<Role>,
     body: BodyLimits,
     allow_origins: AllowedOrigins,
+}
+
+/// Where the application mounts the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mount {
+    /// It nests the router below a path. Unknown paths there are answered by the router.
+    Nested,
+    /// It merges the router into its own. Unknown paths are answered by the application.
+    Root,
 }
 
 /// A started session.
@@ -93,6 +103,7 @@ impl Access {
             audit: settings.audit,
             proxy_trust: settings.proxy_trust,
             cookie_path: CookiePath::new(&settings.public_path)?,
+            mount: if settings.public_path.trim_matches('/').is_empty() { Mount::Root } else { Mount::Nested },
             loopback: settings.loopback,
             body: settings.body,
             allow_origins: settings.allow_origins,
@@ -195,6 +206,11 @@ impl Access {
     /// Returns the peer of a request.
     pub(crate) fn peer(&self, parts: &Parts) -> Peer {
         Peer::of(parts, self.proxy_trust)
+    }
+
+    /// Returns where the application mounts the router.
+    pub(crate) fn mount(&self) -> Mount {
+        self.mount
     }
 
     pub(crate) fn audit(&self) -> &AuditLog {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state, map_response};
@@ -15,7 +15,7 @@ use super::audit::request::AuditedRequest;
 use super::credentials::refuse_query_token;
 use super::cross_site::{check_change, same_site_get};
 use super::extractor::RoleCheck;
-use super::gate::Access;
+use super::gate::{Access, Mount};
 use super::principal::{Principal, PrincipalOrigin};
 use super::response_headers::restrict_browsers;
 use super::sign_in;
@@ -28,9 +28,14 @@ use crate::problem::{Problem, ProblemKind};
 /// [sessions](sign_in) are added to them. The routes themselves carry the check, so that no spelling of a path avoids
 /// it.
 pub(crate) fn protect(access: &Arc<Access>, protected: Router, public: Router) -> Router {
+    let protected = protected.method_not_allowed_fallback(method_not_allowed);
+    let protected = match access.mount() {
+        Mount::Nested => protected.fallback(not_found),
+        Mount::Root => protected,
+    };
+    // The size of a body is limited when it is received, by the option of the server and not by that of axum.
     let protected = protected
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(access), authenticate));
     let public = public
         .merge(sign_in::routes(access))
@@ -104,7 +109,7 @@ async fn audited(access: &Access, request: Request, next: Next) -> Response {
         Ok(audit) => audit,
         Err(problem) => return problem.into_response(),
     };
-    let response = next.run(Request::from_parts(parts, body)).await;
+    let response = audit.during(next.run(Request::from_parts(parts, body))).await;
     audit.end(response.status(), response.extensions().get::<AuditObject>().cloned()).await;
     response
 }

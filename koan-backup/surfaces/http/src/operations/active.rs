@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::{EventKind, EventLog, OperationEvent};
 use super::identifier::OperationId;
-use super::operation::{Cancellation, Operation, OperationStatus};
+use super::operation::{Cancellation, Operation, OperationKind, OperationStatus};
 use super::progress::{Progress, ProgressTracker};
 use super::store::Renewal;
 
@@ -104,6 +104,11 @@ impl ActiveOperation {
     /// Returns the token that is cancelled when the operation has left the queue.
     pub(super) fn left(&self) -> &CancellationToken {
         &self.left
+    }
+
+    /// Returns what the operation does.
+    pub(super) fn kind(&self) -> OperationKind {
+        self.state().operation.kind
     }
 
     /// Returns the current record.

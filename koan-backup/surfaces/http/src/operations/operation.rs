@@ -64,6 +64,15 @@ impl OperationKind {
         }
     }
 
+    /// Returns whether the work changes the storage step by step. If it is cancelled, earlier steps have taken effect, so
+    /// that its end is not recorded as `cancelled`.
+    pub(crate) fn works_in_steps(self) -> bool {
+        match self {
+            Self::Backup | Self::Restore | Self::Viability | Self::Verify | Self::Diff => false,
+            Self::Copy | Self::Rekey | Self::Recover | Self::Maintenance | Self::Retention => true,
+        }
+    }
+
     /// Returns the kind with a name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

@@ -34,7 +34,8 @@ impl Outcome {
             Ok(Err(error)) => {
                 let is_cancelled = error.kind() == ErrorKind::Cancelled
                     && active.is_cancellation_requested()
-                    && !active.has_published();
+                    && !active.has_published()
+                    && !active.kind().works_in_steps();
                 Self::of_error(
                     if is_cancelled { OperationStatus::Cancelled } else { OperationStatus::Failed },
                     error,

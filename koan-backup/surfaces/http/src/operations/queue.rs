@@ -63,11 +63,6 @@ impl Queue {
         }
     }
 
-    /// Returns whether operations are accepted: the server is not stopping.
-    pub(super) fn is_open(&self) -> bool {
-        self.state().stopping.is_none()
-    }
-
     /// Reserves a place.
     pub(super) fn reserve(self: &Arc<Self>) -> Result<Reservation, Refusal> {
         let mut state = self.state();

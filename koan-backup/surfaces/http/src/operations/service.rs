@@ -59,6 +59,14 @@ impl Operations {
         submission::submit(Arc::clone(&self.process), request, Box::new(work)).await
     }
 
+    /// Returns the operation of an earlier request with the same idempotency key and content.
+    ///
+    /// # Errors
+    /// The key was used for another request (`invalid-request`), or the store cannot be read.
+    pub(crate) async fn repeated(&self, request: &NewOperation) -> Result<Option<Operation>, Problem> {
+        submission::find_repeated(&self.process, request).await
+    }
+
     /// Returns an operation.
     ///
     /// # Errors

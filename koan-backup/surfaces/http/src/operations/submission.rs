@@ -65,6 +65,16 @@ async fn record_and_enqueue(
     Ok(Submitted { operation, origin: SubmissionOrigin::Started })
 }
 
+/// Returns the operation of an earlier request with the same idempotency key and content.
+pub(super) async fn find_repeated(
+    process: &Process,
+    request: &NewOperation,
+) -> Result<Option<Operation>, Problem> {
+    let Some(repetition) = &request.repetition else { return Ok(None) };
+    let created = process.store.find_repeated(repetition).await.map_err(not_recorded)?;
+    created.and_then(repeated).transpose().map(|submitted| submitted.map(|submitted| submitted.operation))
+}
+
 /// Returns the answer to a request that was made before, and `None` for a new operation.
 fn repeated(created: Created) -> Option<Result<Submitted, Problem>> {
     match created {

@@ -144,7 +144,7 @@ pub(crate) struct BackupOrder {
     metadata: BTreeMap<String, String>,
     pub(crate) profile: Option<String>,
     pub(crate) entities: Vec<String>,
-    excluded_entities: Vec<String>,
+    pub(crate) excluded_entities: Vec<String>,
     providers: Vec<String>,
     excluded_providers: Vec<String>,
     max_concurrency: Option<usize>,
@@ -161,6 +161,9 @@ pub(crate) struct BackupOrder {
 impl CreateBody {
     /// Validates the body.
     pub(crate) fn order(self) -> Result<BackupOrder, Problem> {
+        if self.include.as_ref().is_some_and(Vec::is_empty) {
+            return Err(invalid("include", "must not be empty; omit it in order to back up everything that is supported"));
+        }
         check_sources(&self.include.unwrap_or_default())?;
         BackupOrder {
             name: self.name,
@@ -204,7 +207,7 @@ impl BackupBody {
                 ));
             }
             (Some(false), level @ (None | Some(CompressionLevel::NoCompression))) => {
-                (Some(Compression::none()), level)
+                (Some(Compression::stored()), level)
             }
             (Some(false), Some(_)) => {
                 return Err(invalid(
@@ -222,9 +225,9 @@ impl BackupBody {
             metadata: self.metadata.unwrap_or_default(),
             profile: self.storage_profile,
             entities: selected("entityTypes", self.entity_types)?,
-            excluded_entities: self.exclude_entity_types.unwrap_or_default(),
+            excluded_entities: selected("excludeEntityTypes", self.exclude_entity_types)?,
             providers: selected("includeProviders", self.include_providers)?,
-            excluded_providers: self.exclude_providers.unwrap_or_default(),
+            excluded_providers: selected("excludeProviders", self.exclude_providers)?,
             max_concurrency: self.max_concurrency,
             batch_size: self.batch_size,
             continue_on_error: self.continue_on_error.unwrap_or_default(),
@@ -326,13 +329,13 @@ impl CompressionLevel {
         match self {
             Self::Optimal => Ok(Compression::deflate(6)?),
             Self::Fastest => Ok(Compression::deflate(1)?),
-            Self::NoCompression => Ok(Compression::none()),
+            Self::NoCompression => Ok(Compression::stored()),
             Self::SmallestSize => Ok(Compression::deflate(9)?),
         }
     }
 }
 
-/// Refuses vectors, and a request for nothing.
+/// Refuses vectors.
 fn check_sources(sources: &[Source]) -> Result<(), Problem> {
     if sources.contains(&Source::Vectors) {
         return Err(Problem::new(
@@ -345,7 +348,7 @@ fn check_sources(sources: &[Source]) -> Result<(), Problem> {
 }
 
 /// Returns the names of a list. An empty list would select nothing, so it is refused.
-fn selected(field: &str, names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
+pub(crate) fn selected(field: &str, names: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
     match names {
         Some(names) if names.is_empty() => {
             Err(invalid(field, "must not be empty; omit it in order to select everything"))

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::fields;
 use crate::problem::{Problem, ProblemKind};
 
-/// A JSON body. An empty body is an empty object, because every field of every body is optional.
+/// A JSON body. An empty body is an empty object, because most bodies have only optional fields.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 

@@ -130,7 +130,7 @@ impl ListParameters {
             (None, None) => query,
         };
         query = match (self.healthy, self.requiring_attention) {
-            (Some(true), Some(true)) => {
+            (Some(healthy), Some(attention)) if healthy == attention => {
                 return Err(invalid("healthy", "and `requiringAttention` exclude each other"));
             }
             (Some(true), _) | (_, Some(false)) => query.healthy(),

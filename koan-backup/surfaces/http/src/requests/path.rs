@@ -121,7 +121,9 @@ fn second(text: &str) -> Option<Timestamp> {
         return None;
     }
     let civil: DateTime = format!("{date}T{}", time.replace('-', ":")).parse().ok()?;
-    TimeZone::UTC.to_timestamp(civil).ok()
+    // The parser also accepts other forms, such as a leap second.
+    let is_same = civil.strftime("%Y-%m-%dT%H-%M-%SZ").to_string() == text;
+    TimeZone::UTC.to_timestamp(civil).ok().filter(|_| is_same)
 }
 
 #[cfg(test)]
@@ -137,7 +139,8 @@ mod tests {
         let second = "2025-10-02T15:30:45Z".parse().expect("the time is valid");
         assert_eq!(at("2025-10-02T15-30-45Z"), Some(At::Second(second)));
         for other in
-            ["2025-10-02T15-30-45", "2025-10-02", "2025-13-02T15-30-45Z", "2025-10-02T15-30-61Z", "T-Z"]
+            ["2025-10-02T15-30-45", "2025-10-02", "2025-13-02T15-30-45Z", "2025-10-02T15-30-61Z", "2025-10-02T15-30-60Z",
+            "2025-10-02T15:30:45Z", "T-Z"]
         {
             assert_eq!(at(other), None, "{other}");
         }

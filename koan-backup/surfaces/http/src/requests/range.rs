@@ -33,7 +33,9 @@ pub(crate) fn requested(headers: &HeaderMap, tag: &str, size: u64) -> Requested 
     }
     let Some(value) = text(header::RANGE) else { return Requested::Everything };
     let Ok(parsed) = http_range_header::parse_range_header(value) else { return Requested::Everything };
-    let [_] = parsed.ranges.as_slice() else { return Requested::Everything };
+    if value.contains(',') {
+        return Requested::Everything;
+    }
     match parsed.validate(size).map(|ranges| ranges.into_iter().next()) {
         Ok(Some(range)) => Requested::Range(*range.start()..range.end().saturating_add(1)),
         Ok(None) | Err(_) => Requested::Nothing,

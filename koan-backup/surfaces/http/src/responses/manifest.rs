@@ -1,16 +1,19 @@
 //! Manifests with the field names of the original designs beside those of the archive format.
 
 use koan_backup_core::archive::Manifest;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::duration_text;
+use crate::problem::{Problem, ProblemKind};
 
 /// Returns a manifest as it is stored, and in addition `version` and `duration`, and for each entity `entityType`
 /// and `errorMessage`.
-pub(crate) fn manifest_document(manifest: &Manifest, profile: &str) -> Value {
-    let mut document = match serde_json::to_value(manifest) {
-        Ok(Value::Object(document)) => document,
-        _ => Map::new(),
+///
+/// # Errors
+/// The manifest cannot be serialized.
+pub(crate) fn manifest_document(manifest: &Manifest, profile: &str) -> Result<Value, Problem> {
+    let Ok(Value::Object(mut document)) = serde_json::to_value(manifest) else {
+        return Err(Problem::new(ProblemKind::Internal, "the manifest could not be serialized"));
     };
     document.insert("version".to_owned(), json!(manifest.format_version.to_string()));
     document.insert("duration".to_owned(), json!(duration_text(manifest.duration_ms)));
@@ -21,5 +24,5 @@ pub(crate) fn manifest_document(manifest: &Manifest, profile: &str) -> Value {
             entity.insert("errorMessage".to_owned(), json!(stored.error));
         }
     }
-    Value::Object(document)
+    Ok(Value::Object(document))
 }

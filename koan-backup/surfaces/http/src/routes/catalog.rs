@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::extractor::{Admin, Viewer};
-use crate::backups;
+use crate::backups::{self, Accepted};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::{BackupPath, JsonBody, PathParameters, QueryParameters};
 use crate::responses::StatisticsDocument;
@@ -84,7 +84,8 @@ pub(super) async fn health(_: Viewer, State(shared): AppState) -> Result<Json<Ca
         (status = 200, description = "The counts of the differences of each entity", body = Object),
         (status = 404, description = "There is no such backup or profile", body = ProblemDocument),
         (status = 409, description = "A key is missing, or an archive cannot be read", body = ProblemDocument),
-        (status = 422, description = "There is no such entity", body = ProblemDocument),
+        (status = 422, description = "A parameter is not valid", body = ProblemDocument),
+        (status = 429, description = "Too many comparisons run", body = ProblemDocument),
     )
 )]
 pub(super) async fn diff(
@@ -93,6 +94,13 @@ pub(super) async fn diff(
     path: PathParameters,
     QueryParameters(parameters): QueryParameters<DiffParameters>,
 ) -> Result<Json<BackupDiff>, Problem> {
+    for entity in &parameters.entity_types {
+        shared.entities.require(entity)?;
+    }
+    // A comparison reads two archives, and the least privileged role may start one.
+    let _place = shared.comparisons.try_acquire().map_err(|_| {
+        Problem::new(ProblemKind::TooManyRequests, "too many comparisons run at the same time").retry_after(5)
+    })?;
     let mut diff = shared.koan.diff(path.get("before")?, path.get("after")?);
     if let Some(profile) = &parameters.before_profile {
         diff = diff.before_in(profile);
@@ -126,6 +134,6 @@ pub(super) async fn acknowledge(
     if body.reason.trim().is_empty() || body.reason.chars().count() > 1_000 {
         return Err(Problem::new(ProblemKind::Invalid, "`reason` must have 1 to 1000 characters"));
     }
-    let id = backups::find(&shared.koan, &backup, None).await?.id;
+    let id = backups::find(&shared.koan, &backup, None, Accepted::Any, &[]).await?.id;
     Ok(Json(shared.koan.catalog().acknowledge(id, &body.reason).await?))
 }

@@ -8,7 +8,7 @@ use koan_backup_core::report::StoredArchive;
 
 use super::manifests::ProfileParameter;
 use crate::access::extractor::Admin;
-use crate::backups;
+use crate::backups::{self, Accepted};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::range::{Requested, requested};
 use crate::requests::{BackupPath, EntityPath, QueryParameters};
@@ -37,7 +37,7 @@ pub(super) async fn of_backup(
     QueryParameters(parameters): QueryParameters<ProfileParameter>,
 ) -> Result<Response, Problem> {
     let profile = parameters.storage_profile.as_deref();
-    let id = backups::find(&shared.koan, &backup, profile).await?.id;
+    let id = backups::find(&shared.koan, &backup, profile, Accepted::WithArchive, &[]).await?.id;
     send(&shared, id, profile, &method, &headers).await
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::manifests::{DeleteParameters, ProfileParameter, default_profile};
+use super::manifests::{DeleteParameters, ProfileParameter};
 use crate::access::extractor::{Admin, Viewer};
 use crate::backups;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
@@ -95,7 +95,7 @@ pub(super) async fn info(
 ) -> Result<Json<Value>, Problem> {
     let profile = parameters.storage_profile.as_deref();
     let manifest = backups::find_of_entity(&shared.koan, &entity.name, &backup, profile).await?;
-    Ok(Json(manifest_document(&manifest, profile.unwrap_or(&default_profile(&shared.koan)))))
+    manifest_document(&manifest, profile.unwrap_or(&backups::default_profile(&shared.koan))).map(Json)
 }
 
 /// Deletes a backup with its archive, if it contains no other entity.
@@ -123,7 +123,8 @@ pub(super) async fn delete(
     let id = backup.id()?;
     let profile = parameters.storage_profile.as_deref();
     let manifest = backups::find_of_entity(&shared.koan, &entity.name, &backup, profile).await?;
-    let mut others: Vec<_> = manifest.entities.iter().map(|stored| stored.entity.clone()).collect();
+    let mut others: Vec<_> =
+        manifest.entities.iter().map(|stored| shared.koan.current_entity_name(&stored.entity)).collect();
     others.retain(|name| *name != entity.name);
     others.sort_unstable();
     others.dedup();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::extractor::{Admin, Operator, Viewer};
-use crate::backups;
+use crate::backups::{self, Accepted};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::list::ListParameters;
 use crate::requests::{BackupPath, JsonBody, QueryParameters};
@@ -52,8 +52,8 @@ pub(super) struct PinDocument {
     id: String,
     /// Whether the backup is pinned after the request.
     pinned: bool,
-    /// Whether the request changed this.
-    changed: bool,
+    /// Whether it was pinned before the request; null if this is not known.
+    was_pinned: Option<bool>,
 }
 
 /// Lists the backups of all storage profiles, newest first, in pages.
@@ -90,8 +90,8 @@ pub(super) async fn manifest(
     QueryParameters(parameters): QueryParameters<ProfileParameter>,
 ) -> Result<Json<Value>, Problem> {
     let profile = parameters.storage_profile.as_deref();
-    let manifest = backups::find(&shared.koan, &backup, profile).await?;
-    Ok(Json(manifest_document(&manifest, profile.unwrap_or(&default_profile(&shared.koan)))))
+    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::Any, &[]).await?;
+    manifest_document(&manifest, profile.unwrap_or(&backups::default_profile(&shared.koan))).map(Json)
 }
 
 /// Deletes a backup with its archive. The path contains its complete id.
@@ -144,9 +144,9 @@ pub(super) async fn pin(
         return Err(Problem::new(ProblemKind::Invalid, "`reason` must have 1 to 1000 characters"));
     }
     let profile = parameters.storage_profile.as_deref();
-    let id = backups::find(&shared.koan, &backup, profile).await?.id;
+    let id = backups::find(&shared.koan, &backup, profile, Accepted::Any, &[]).await?.id;
     shared.koan.pin(id, profile, &body.reason).await?;
-    Ok(Json(PinDocument { id: id.to_string(), pinned: true, changed: true }))
+    Ok(Json(PinDocument { id: id.to_string(), pinned: true, was_pinned: None }))
 }
 
 /// Removes the pin of a backup.
@@ -165,12 +165,7 @@ pub(super) async fn unpin(
     QueryParameters(parameters): QueryParameters<ProfileParameter>,
 ) -> Result<Json<PinDocument>, Problem> {
     let profile = parameters.storage_profile.as_deref();
-    let id = backups::find(&shared.koan, &backup, profile).await?.id;
-    let changed = shared.koan.unpin(id, profile).await?;
-    Ok(Json(PinDocument { id: id.to_string(), pinned: false, changed }))
-}
-
-/// Returns the name of the default storage profile.
-pub(super) fn default_profile(koan: &koan_backup_core::Koan) -> String {
-    koan.capabilities().profiles.into_iter().next().map(|profile| profile.name).unwrap_or_default()
+    let id = backups::find(&shared.koan, &backup, profile, Accepted::Any, &[]).await?.id;
+    let was_pinned = shared.koan.unpin(id, profile).await?;
+    Ok(Json(PinDocument { id: id.to_string(), pinned: false, was_pinned: Some(was_pinned) }))
 }

@@ -30,17 +30,26 @@ pub(super) struct Start<'a> {
     wait: Wait,
 }
 
+/// A request that starts an operation, or repeats an earlier one.
+pub(super) enum Begun<'a> {
+    /// The request starts an operation.
+    New(Start<'a>),
+    /// The request has the `Idempotency-Key` and the content of an earlier one. This is the response.
+    Repeated(Response),
+}
+
 impl<'a> Start<'a> {
-    /// Creates an operation that `principal` starts. `request` identifies the work: a second request with the same
-    /// `Idempotency-Key` must have the same.
-    pub(super) fn new(
+    /// Begins an operation that `principal` starts. `request` is what the client sent: a repeated request with the same
+    /// `Idempotency-Key` must have the same. It is called before names in the request are resolved, because they may
+    /// refer to something else when a request is repeated.
+    pub(super) async fn begin(
         shared: &'a Arc<Shared>,
         principal: &Principal,
         kind: OperationKind,
         headers: &HeaderMap,
         wait: Wait,
         request: &impl Serialize,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Begun<'a>, Problem> {
         let initiator = Initiator { name: principal.identity(), role: principal.role().to_string() };
         let mut operation = NewOperation::new(kind, initiator);
         if let Some(key) = headers.get("idempotency-key") {
@@ -55,7 +64,11 @@ impl<'a> Start<'a> {
             })?;
             operation = operation.idempotency_key(key, &request);
         }
-        Ok(Self { shared, operation, wait })
+        let start = Self { shared, operation, wait };
+        match shared.operations.repeated(&start.operation).await? {
+            Some(repeated) => Ok(Begun::Repeated(start.respond(repeated).await?)),
+            None => Ok(Begun::New(start)),
+        }
     }
 
     /// Describes the operation further.
@@ -69,21 +82,12 @@ impl<'a> Start<'a> {
         self,
         work: impl FnOnce(WorkContext) -> BoxFuture<'static, Result<WorkResult>> + Send + 'static,
     ) -> Result<Response, Problem> {
-        let (shared, wait) = (self.shared, self.wait);
-        let operation = shared.operations.submit(self.operation, work).await?.operation;
-        let id = operation.id;
-        let mut response = match wait {
-            Wait::No => accepted(shared, &operation),
-            Wait::UntilFinished => {
-                let ended = shared.operations.wait(id).await?;
-                finished(shared, ended).unwrap_or_else(IntoResponse::into_response)
-            }
-        };
-        response.extensions_mut().insert(AuditObject(id.to_string()));
-        Ok(response)
+        let Self { shared, operation, wait } = self;
+        let operation = shared.operations.submit(operation, work).await?.operation;
+        Self { shared, operation: NewOperation::new(operation.kind, operation.started_by.clone()), wait }
+            .respond(operation)
+            .await
     }
-}
-
 /// Creates the response with an operation that has been accepted.
 fn accepted(shared: &Shared, operation: &Operation) -> Response {
     let location = shared.links.to(&format!("/api/backup/operations/{}", operation.id));

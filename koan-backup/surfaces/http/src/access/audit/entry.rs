@@ -86,9 +86,14 @@ impl AuditEntry {
         Self { time: Timestamp::now(), event, ..self.clone() }
     }
 
-    /// Sets the object and the status of the response.
-    pub(crate) fn with_response(mut self, status: u16, object: Option<AuditObject>) -> Self {
+    /// Sets the status of the response.
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
+        self
+    }
+
+    /// Sets the object.
+    pub(crate) fn with_object(mut self, object: Option<AuditObject>) -> Self {
         self.object = object.as_ref().map(|object| shown(&object.0));
         self
     }
