@@ -116,8 +116,8 @@ impl Operations {
     }
 
     /// Returns the events of an operation after the event with the number `last_event_id`, or from its current state
-    /// on. The stream ends after the event of the end, and when the server has stopped. It is empty if the last event is
-    /// that of the end.
+    /// on. The stream ends after the event of the end, and when the server has stopped. It is empty if the last event
+    /// is that of the end.
     ///
     /// # Errors
     /// The operation does not exist (`not-found`), or the store cannot be read.
