@@ -28,6 +28,7 @@ mod shutdown;
 mod sightings;
 mod store;
 mod submission;
+mod subscription;
 mod sweeper;
 mod work;
 

@@ -7,7 +7,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use koan_backup_core::{Clock, Result};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::events::{self, EventKind, OperationEvent};
+use super::events::{EventKind, OperationEvent};
 use super::identifier::OperationId;
 use super::limits::OperationLimits;
 use super::operation::Operation;
@@ -15,7 +15,7 @@ use super::process::Process;
 use super::request::{NewOperation, Submitted};
 use super::store::{OperationPage, OperationQuery, OperationStore};
 use super::work::{WorkContext, WorkResult};
-use super::{keeper, shutdown, submission, sweeper};
+use super::{keeper, shutdown, submission, subscription, sweeper};
 use crate::problem::{Problem, ProblemKind};
 
 /// The operations of a server.
@@ -129,7 +129,7 @@ impl Operations {
         if self.process.queue.find(id).is_none() && self.process.store.get(id).await?.is_none() {
             return Err(unknown(id));
         }
-        Ok(events::subscribe(Arc::clone(&self.process), id, last_event_id))
+        Ok(subscription::subscribe(Arc::clone(&self.process), id, last_event_id))
     }
 
     /// Waits until an operation has ended or the server stops, and returns it.
