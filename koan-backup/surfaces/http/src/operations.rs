@@ -2,8 +2,8 @@
 //!
 //! An operation is recorded in a [store](store::OperationStore) before its work starts. It belongs to one process,
 //! which runs the work, renews a lease and records how the work ended. There is exactly one end: a conditional write
-//! decides it. When a process ends without recording it, the lease of the operation expires, and another process records the
-//! operation as interrupted.
+//! decides it. When a process ends without recording it, the lease of the operation expires, and another process
+//! records the operation as interrupted.
 //!
 //! # Clocks
 //! Leases do not depend on the clocks of machines. The owner counts its renewals in the store. Another process regards
@@ -28,6 +28,7 @@ mod shutdown;
 mod sightings;
 mod store;
 mod submission;
+mod subscription;
 mod sweeper;
 mod work;
 

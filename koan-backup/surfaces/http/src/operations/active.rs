@@ -116,8 +116,8 @@ impl ActiveOperation {
         self.state().operation.clone()
     }
 
-    /// Returns the record and the last progress of an operation whose work has ended. No event precedes the event of the
-    /// end any more.
+    /// Returns the record and the last progress of an operation whose work has ended. No event precedes the event of
+    /// the end any more.
     pub(super) fn begin_end(&self) -> (Operation, Progress) {
         let mut state = self.state();
         state.is_ending = true;

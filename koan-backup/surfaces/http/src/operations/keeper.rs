@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::active::ActiveOperation;
 use super::process::Process;
 
-/// Keeps the operations of this process until `stop` is cancelled or the server has stopped, and all operations have ended.
+/// Keeps the operations of this process until `stop` is cancelled or the server has stopped, and all operations have
+/// ended.
 pub(super) async fn keep(process: Arc<Process>, stop: CancellationToken) {
     let mut renewed_at = Instant::now();
     let mut was_successful = true;

@@ -85,8 +85,8 @@ impl ProgressTracker {
         &self.progress
     }
 
-    /// Returns whether the work has published a backup, so that an error which says that the work was cancelled does not
-    /// mean that nothing was published. This is the case if the verification of a new backup is cancelled.
+    /// Returns whether the work has published a backup, so that an error which says that the work was cancelled does
+    /// not mean that nothing was published. This is the case if the verification of a new backup is cancelled.
     pub(super) fn has_published(&self) -> bool {
         self.has_published
     }

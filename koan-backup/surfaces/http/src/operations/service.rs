@@ -7,7 +7,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use koan_backup_core::{Clock, Result};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::events::{self, EventKind, OperationEvent};
+use super::events::{EventKind, OperationEvent};
 use super::identifier::OperationId;
 use super::limits::OperationLimits;
 use super::operation::{Operation, OperationStatus};
@@ -15,7 +15,7 @@ use super::process::Process;
 use super::request::{NewOperation, Submitted};
 use super::store::{OperationPage, OperationQuery, OperationStore};
 use super::work::{WorkContext, WorkResult};
-use super::{keeper, shutdown, submission, sweeper};
+use super::{keeper, shutdown, submission, subscription, sweeper};
 use crate::problem::{Problem, ProblemKind};
 
 /// The operations of a server.
@@ -147,8 +147,8 @@ impl Operations {
     }
 
     /// Returns the events of an operation after the event with the number `last_event_id`, or from its current state
-    /// on. The stream ends after the event of the end, and when the server has stopped. It is empty if the last event is
-    /// that of the end.
+    /// on. The stream ends after the event of the end, and when the server has stopped. It is empty if the last event
+    /// is that of the end.
     ///
     /// # Errors
     /// The operation does not exist (`not-found`), or the store cannot be read.
@@ -160,7 +160,7 @@ impl Operations {
         if self.process.queue.find(id).is_none() && self.process.store.get(id).await?.is_none() {
             return Err(unknown(id));
         }
-        Ok(events::subscribe(Arc::clone(&self.process), id, last_event_id))
+        Ok(subscription::subscribe(Arc::clone(&self.process), id, last_event_id))
     }
 
     /// Waits until an operation has ended or the server stops, and returns it.

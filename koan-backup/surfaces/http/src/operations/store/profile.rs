@@ -38,8 +38,9 @@ use crate::operations::request::RepetitionKey;
 
 /// The store of operations in the default storage profile.
 ///
-/// A conditional write creates the end of an operation, so that there is only one. The lease of an expired claim is read
-/// before this write and not with it: an owner that renews its lease in this moment finds its operation ended, and stops.
+/// A conditional write creates the end of an operation, so that there is only one. The lease of an expired claim is
+/// read before this write and not with it: an owner that renews its lease in this moment finds its operation ended, and
+/// stops.
 #[derive(Debug)]
 pub(crate) struct ProfileOperationStore {
     folder: SharedFolder,

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use koan_backup_core::{Error, Result, provider};
+use koan_backup_core::{Result, provider};
 use rusqlite::Connection;
 use tokio::sync::Mutex;
 
-use self::failure::failed;
+use self::failure::{CallError, failed};
 use super::{
     Claim, Created, Finished, Held, LeaseSighting, OperationEnd, OperationPage, OperationQuery,
     OperationStore, Renewal,
@@ -92,26 +92,6 @@ impl SqliteOperationStore {
     #[cfg(test)]
     pub(in crate::operations) async fn execute(&self, sql: &'static str) -> Result<()> {
         self.call(Access::Write, "a test", move |connection| Ok(connection.execute_batch(sql)?)).await
-    }
-}
-
-/// The error of a call.
-#[derive(Debug)]
-enum CallError {
-    Sqlite(rusqlite::Error),
-    /// A record does not have the expected form.
-    Record(Error),
-}
-
-impl From<rusqlite::Error> for CallError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-impl From<Error> for CallError {
-    fn from(error: Error) -> Self {
-        Self::Record(error)
     }
 }
 

@@ -5,6 +5,26 @@ use std::path::Path;
 use koan_backup_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
+/// The error of a call.
+#[derive(Debug)]
+pub(super) enum CallError {
+    Sqlite(rusqlite::Error),
+    /// A record does not have the expected form.
+    Record(Error),
+}
+
+impl From<rusqlite::Error> for CallError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Self::Record(error)
+    }
+}
+
 /// Converts an error of SQLite. `what` is the call that failed. Statements are constant and values are bound, so the
 /// messages of SQLite contain no values.
 pub(super) fn failed(path: &Path, what: &str, error: rusqlite::Error) -> Error {

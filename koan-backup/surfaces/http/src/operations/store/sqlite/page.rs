@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use koan_backup_core::Result;
 use rusqlite::{Connection, TransactionBehavior, named_params};
 
-use super::CallError;
+use super::failure::CallError;
 use super::records::{COLUMNS, read, time_text};
 use crate::operations::limits::HistoryLimits;
 use crate::operations::store::{OperationPage, OperationQuery};

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, nam
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::CallError;
+use super::failure::CallError;
 use crate::operations::identifier::{OperationId, OwnerId};
 use crate::operations::operation::{
     Cancellation, Initiator, Operation, OperationKind, OperationStatus, Owner,
