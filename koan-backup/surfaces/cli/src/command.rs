@@ -179,7 +179,7 @@ impl BackupCommand {
             Self::Backup(arguments) => arguments.run(session).await,
             Self::Restore(arguments) => arguments.run(session).await,
             Self::Maintain(arguments) => arguments.run(session).await,
-            Self::Archive(command) => command.execute(session).await,
+            Self::Archive(command) => Box::pin(command.execute(session)).await,
         }
     }
 }
