@@ -46,7 +46,7 @@ async fn a_pinned_backup_is_not_deleted() {
     };
     assert!(delete().await.status.is_client_error(), "a pinned backup is kept");
     answer(client.request(Method::DELETE, &pin, OPERATOR)).await.problem(StatusCode::FORBIDDEN, "forbidden");
-    assert_eq!(answer(client.request(Method::DELETE, &pin, ADMIN)).await.body["changed"], true);
+    assert_eq!(answer(client.request(Method::DELETE, &pin, ADMIN)).await.body["wasPinned"], true);
     assert_eq!(delete().await.status, StatusCode::NO_CONTENT);
 }
 

@@ -40,7 +40,11 @@ async fn a_value_outside_of_its_range_is_refused_by_the_name_of_its_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_of_things_that_do_not_exist_are_refused_before_an_operation_is_accepted() {
     let client = Client::start().await;
-    for body in [json!({ "entityTypes": ["Usr"] }), json!({ "storageProfile": "offsite" })] {
+    for body in [
+        json!({ "entityTypes": ["Usr"] }),
+        json!({ "excludeEntityTypes": ["Usr"] }),
+        json!({ "storageProfile": "offsite" }),
+    ] {
         client.post("/api/backup/all", &body).await.problem(StatusCode::NOT_FOUND, "not-found");
     }
     client
@@ -64,6 +68,7 @@ async fn a_query_is_checked_like_a_body() {
         "healthy=maybe",
         "dateFrom=yesterday",
         "healthy=true&requiringAttention=true",
+        "healthy=false&requiringAttention=false",
         "dateFrom=2026-02-01T00:00:00Z&dateTo=2026-01-01T00:00:00Z",
         "serch=x",
     ] {
@@ -92,6 +97,10 @@ async fn a_body_that_is_not_json_or_too_large_is_refused() {
         .problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(answer(post(nested.into_bytes(), "application/json")).await.status.is_client_error());
+    for path in ["/api/backup/recover", "/api/backup/maintenance"] {
+        let all = client.post(path, &json!({ "storageProfiles": [] })).await;
+        all.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+    }
     let large = answer(post(vec![b' '; 3 << 20], "application/json")).await;
     large.problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large");
     let method = answer(client.request(Method::PUT, "/api/backup/all", ADMIN)).await;

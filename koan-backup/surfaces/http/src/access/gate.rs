@@ -103,7 +103,11 @@ impl Access {
             audit: settings.audit,
             proxy_trust: settings.proxy_trust,
             cookie_path: CookiePath::new(&settings.public_path)?,
-            mount: if settings.public_path.trim_matches('/').is_empty() { Mount::Root } else { Mount::Nested },
+            mount: if settings.public_path.trim_matches('/').is_empty() {
+                Mount::Root
+            } else {
+                Mount::Nested
+            },
             loopback: settings.loopback,
             body: settings.body,
             allow_origins: settings.allow_origins,

@@ -162,7 +162,10 @@ impl CreateBody {
     /// Validates the body.
     pub(crate) fn order(self) -> Result<BackupOrder, Problem> {
         if self.include.as_ref().is_some_and(Vec::is_empty) {
-            return Err(invalid("include", "must not be empty; omit it in order to back up everything that is supported"));
+            return Err(invalid(
+                "include",
+                "must not be empty; omit it in order to back up everything that is supported",
+            ));
         }
         check_sources(&self.include.unwrap_or_default())?;
         BackupOrder {

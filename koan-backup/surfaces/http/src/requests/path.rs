@@ -138,10 +138,15 @@ mod tests {
     fn a_time_selects_a_second() {
         let second = "2025-10-02T15:30:45Z".parse().expect("the time is valid");
         assert_eq!(at("2025-10-02T15-30-45Z"), Some(At::Second(second)));
-        for other in
-            ["2025-10-02T15-30-45", "2025-10-02", "2025-13-02T15-30-45Z", "2025-10-02T15-30-61Z", "2025-10-02T15-30-60Z",
-            "2025-10-02T15:30:45Z", "T-Z"]
-        {
+        for other in [
+            "2025-10-02T15-30-45",
+            "2025-10-02",
+            "2025-13-02T15-30-45Z",
+            "2025-10-02T15-30-61Z",
+            "2025-10-02T15-30-60Z",
+            "2025-10-02T15:30:45Z",
+            "T-Z",
+        ] {
             assert_eq!(at(other), None, "{other}");
         }
     }

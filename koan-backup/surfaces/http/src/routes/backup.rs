@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::start::{Start, value};
+use super::start::{Begun, Start, value};
 use crate::access::Principal;
 use crate::access::extractor::Operator;
 use crate::operations::{OperationKind, WorkResult};
@@ -25,18 +25,21 @@ pub(super) async fn start(
     wait: Wait,
     order: BackupOrder,
 ) -> Result<Response, Problem> {
+    let begun = Start::begin(shared, principal, OperationKind::Backup, headers, wait, &order).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
     let koan = shared.koan.clone();
     // The names are checked before the operation is accepted, so that a mistake is an error of the request.
-    for entity in &order.entities {
+    for entity in order.entities.iter().chain(&order.excluded_entities) {
         shared.entities.require(entity)?;
     }
     if let Some(profile) = &order.profile {
         require_profile(shared, profile)?;
     }
     let name = order.name.clone().unwrap_or_else(|| koan.default_backup_name().to_string());
-    let triggered_by = principal.identity();
-    let reason = order.reason.clone();
-    let start = Start::new(shared, principal, OperationKind::Backup, headers, wait, &order)?;
+    let (triggered_by, reason) = (principal.identity(), order.reason.clone());
     let start = start.describe(|operation| {
         let operation = operation.backup_name(name);
         match &order.reason {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures::stream::{Stream, StreamExt as _};
+use axum::response::{IntoResponse as _, Response};
+use futures::stream::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -133,6 +134,7 @@ pub(super) async fn read(
     ),
     responses(
         (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "The operation has ended, and no event follows"),
         (status = 400, description = "`Last-Event-ID` is not a number", body = ProblemDocument),
         (status = 404, description = "There is no such operation", body = ProblemDocument),
     )
@@ -142,21 +144,28 @@ pub(super) async fn events(
     State(shared): AppState,
     path: PathParameters,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
+) -> Result<Response, Problem> {
+    let id = id(&path)?;
     let last = headers.get("last-event-id").map(|value| {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
         number.ok_or_else(|| {
             Problem::new(ProblemKind::Malformed, "`Last-Event-ID` is not the number of an event")
         })
     });
-    let events = shared.operations.events(id(&path)?, last.transpose()?).await?;
+    let last = last.transpose()?;
+    let operation = shared.operations.get(id).await?;
+    if operation.status.is_final() && last.is_some_and(|last| last >= operation.sequence) {
+        // A browser connects again after the end of a stream, unless there is no content.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let events = shared.operations.events(id, last).await?;
     let links = shared.links.clone();
     let events = events.map(move |OperationEvent { sequence, kind, operation }| {
         let document = OperationDocument::new(&operation, &links);
         let data = serde_json::to_string(&document).unwrap_or_default();
-        Ok(Event::default().id(sequence.to_string()).event(kind.name()).data(data))
+        Ok::<_, Infallible>(Event::default().id(sequence.to_string()).event(kind.name()).data(data))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 /// Requests that an operation stops. It is cancelled once its work has stopped. An operator cancels its own operations,
@@ -174,12 +183,12 @@ pub(super) async fn cancel(
     Operator(principal): Operator,
     State(shared): AppState,
     path: PathParameters,
-) -> Result<(axum::http::StatusCode, Json<OperationDocument>), Problem> {
+) -> Result<(StatusCode, Json<OperationDocument>), Problem> {
     let id = id(&path)?;
     let operation = shared.operations.get(id).await?;
     principal.require_cancellation_right(&operation.started_by.name)?;
     let operation = shared.operations.cancel(id, &principal.identity()).await?;
-    Ok((axum::http::StatusCode::ACCEPTED, Json(OperationDocument::new(&operation, &shared.links))))
+    Ok((StatusCode::ACCEPTED, Json(OperationDocument::new(&operation, &shared.links))))
 }
 
 fn id(path: &PathParameters) -> Result<OperationId, Problem> {

@@ -1,16 +1,16 @@
 //! Restores and viability checks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use koan_backup_core::archive::Manifest;
 
-use super::start::{Start, value};
-use crate::access::Principal;
+use super::start::{Begun, Start, value};
 use crate::access::extractor::Operator;
-use crate::backups;
+use crate::access::{Principal, Role};
+use crate::backups::{self, Accepted};
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::restore::{EntityRestoreBody, RestoreBody, RestoreOrder};
@@ -25,6 +25,16 @@ struct Requested<'a> {
     principal: &'a Principal,
     headers: &'a HeaderMap,
     wait: Wait,
+    backup: &'a BackupPath,
+}
+
+/// How the path of a request selects the backup.
+#[derive(Clone, Copy)]
+enum Selected<'a> {
+    /// By `{backup}`.
+    Backup,
+    /// By `{at}`, among the backups of this entity.
+    OfEntity(&'a str),
 }
 
 /// Starts a restore of all entities of a backup, or of those in the body. A restore needs the role `admin`, a dry run the
@@ -50,10 +60,9 @@ pub(super) async fn restore(
     wait: Wait,
     JsonBody(body): JsonBody<RestoreBody>,
 ) -> Result<Response, Problem> {
-    let requested = Requested { shared: &shared, principal: &principal, headers: &headers, wait };
-    let order = body.order()?;
-    let manifest = backups::find(&shared.koan, &backup, order.profile.as_deref()).await?;
-    requested.start(order, manifest).await
+    let requested =
+        Requested { shared: &shared, principal: &principal, headers: &headers, wait, backup: &backup };
+    requested.start(body.order()?, Selected::Backup).await
 }
 
 /// Starts a check of whether a restore would succeed. It writes nothing.
@@ -79,13 +88,23 @@ pub(super) async fn test(
     JsonBody(body): JsonBody<RestoreBody>,
 ) -> Result<Response, Problem> {
     let order = body.order()?;
-    let manifest = backups::find(&shared.koan, &backup, order.profile.as_deref()).await?;
+    let request = (&backup.0, &order);
+    let begun = Start::begin(&shared, &principal, OperationKind::Viability, &headers, wait, &request).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
+    let profile = order.profile.as_deref();
+    require_entities(&shared, &order)?;
+    let manifest =
+        backups::find(&shared.koan, &backup, profile, Accepted::Completed, &order.entities).await?;
     let (koan, id) = (shared.koan.clone(), manifest.id);
-    Start::new(&shared, &principal, OperationKind::Viability, &headers, wait, &(id, &order))?
+    start
         .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
         .run(move |context| {
             Box::pin(async move {
                 let check = order.builder(&koan, id).cancel_on(context.cancel_token());
+                let check = check.on_event(context.listener());
                 Ok(WorkResult::completed(value(&check.viability().await?)?))
             })
         })
@@ -119,11 +138,9 @@ pub(super) async fn restore_at(
     wait: Wait,
     JsonBody(body): JsonBody<EntityRestoreBody>,
 ) -> Result<Response, Problem> {
-    let requested = Requested { shared: &shared, principal: &principal, headers: &headers, wait };
-    let order = body.order(&entity.name);
-    let profile = order.profile.as_deref();
-    let manifest = backups::find_of_entity(&shared.koan, &entity.name, &backup, profile).await?;
-    requested.start(order, manifest).await
+    let requested =
+        Requested { shared: &shared, principal: &principal, headers: &headers, wait, backup: &backup };
+    requested.start(body.order(&entity.name), Selected::OfEntity(&entity.name)).await
 }
 
 /// Starts a restore of the entity from a backup.
@@ -153,35 +170,40 @@ pub(super) async fn restore_entity(
     wait: Wait,
     JsonBody(body): JsonBody<RestoreBody>,
 ) -> Result<Response, Problem> {
-    let requested = Requested { shared: &shared, principal: &principal, headers: &headers, wait };
-    let order = body.order()?.only(&entity.name)?;
-    let manifest = backups::find(&shared.koan, &backup, order.profile.as_deref()).await?;
-    requested.start(order, manifest).await
+    let requested =
+        Requested { shared: &shared, principal: &principal, headers: &headers, wait, backup: &backup };
+    requested.start(body.order()?.only(&entity.name)?, Selected::Backup).await
 }
 
 impl Requested<'_> {
     /// Starts the operation of a restore or of a dry run.
-    async fn start(self, order: RestoreOrder, manifest: Manifest) -> Result<Response, Problem> {
+    async fn start(self, order: RestoreOrder, selected: Selected<'_>) -> Result<Response, Problem> {
+        let Self { shared, principal, headers, wait, backup } = self;
         if !order.dry_run {
-            self.principal.require(crate::access::Role::Admin)?;
+            principal.require(Role::Admin)?;
         }
-        let (koan, id) = (self.shared.koan.clone(), manifest.id);
-        let contained = manifest.entities.iter().map(|stored| stored.entity.as_str());
-        let selected =
-            contained.filter(|name| order.entities.is_empty() || order.entities.iter().any(|e| e == name));
+        let request = (&backup.0, &order);
+        let start =
+            match Start::begin(shared, principal, OperationKind::Restore, headers, wait, &request).await? {
+                Begun::New(start) => start,
+                Begun::Repeated(response) => return Ok(response),
+            };
+        require_entities(shared, &order)?;
+        let (koan, profile) = (shared.koan.clone(), order.profile.as_deref());
+        let manifest = match selected {
+            Selected::Backup => {
+                backups::find(&koan, backup, profile, Accepted::Completed, &order.entities).await?
+            }
+            Selected::OfEntity(entity) => backups::find_of_entity(&koan, entity, backup, profile).await?,
+        };
+        let id = manifest.id;
+        let contained = manifest.entities.iter().map(|stored| koan.current_entity_name(&stored.entity));
+        let selected: Vec<_> =
+            contained.filter(|name| order.entities.is_empty() || order.entities.contains(name)).collect();
         let capabilities = koan.capabilities();
-        let targets = capabilities.providers_of(selected);
-        let names: Vec<_> = targets.iter().map(|target| target.target_name().to_owned()).collect();
-        check_confirmation(&order, &names)?;
+        let targets = capabilities.providers_of(selected.iter().map(String::as_str));
+        check_confirmation(&order, targets.iter().map(|target| target.target_name()))?;
         let providers: Vec<_> = targets.iter().map(|target| target.name.clone()).collect();
-        let start = Start::new(
-            self.shared,
-            self.principal,
-            OperationKind::Restore,
-            self.headers,
-            self.wait,
-            &(id, &order),
-        )?;
         start
             .describe(|operation| {
                 operation.backup_name(manifest.name.to_string()).backup_id(id).providers(providers)
@@ -202,22 +224,30 @@ impl Requested<'_> {
     }
 }
 
-/// Requires the names of the databases in which a restore deletes records.
-fn check_confirmation(order: &RestoreOrder, targets: &[String]) -> Result<(), Problem> {
+/// Returns a problem if an entity of the request does not exist.
+fn require_entities(shared: &Shared, order: &RestoreOrder) -> Result<(), Problem> {
+    order.entities.iter().try_for_each(|entity| shared.entities.require(entity))
+}
+
+/// Requires the names of the databases in which a restore deletes records, separated by commas.
+fn check_confirmation<'a>(
+    order: &RestoreOrder,
+    targets: impl Iterator<Item = &'a str>,
+) -> Result<(), Problem> {
     if !order.replace_existing || order.dry_run {
         return Ok(());
     }
-    let mut expected: Vec<_> = targets.iter().map(String::as_str).collect();
-    let mut confirmed: Vec<_> =
-        order.confirm.as_deref().unwrap_or_default().split(',').map(str::trim).collect();
-    expected.sort_unstable();
-    confirmed.sort_unstable();
-    if expected == confirmed {
+    let expected: BTreeSet<&str> = targets.collect();
+    let names = expected.iter().copied().collect::<Vec<_>>().join(", ");
+    let confirmed = order.confirm.as_deref().unwrap_or_default();
+    let parts: BTreeSet<&str> = confirmed.split(',').map(str::trim).collect();
+    // A name may contain a comma.
+    if parts == expected || confirmed == names {
         return Ok(());
     }
     Err(Problem::new(
         ProblemKind::Invalid,
         "`confirm` must be the name of the database, because `replaceExisting` deletes records there",
     )
-    .with_help(format!("the databases are: {}; separate several names by commas", targets.join(", "))))
+    .with_help(format!("the databases are: {names}; separate several names by commas")))
 }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::manifests::ProfileParameter;
-use super::start::{Start, value};
+use super::start::{Begun, Start, value};
 use crate::access::extractor::{Admin, Viewer};
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
@@ -82,7 +82,11 @@ pub(super) async fn apply(
     wait: Wait,
     JsonBody(body): JsonBody<ApplyBody>,
 ) -> Result<Response, Problem> {
-    let start = Start::new(&shared, &principal, OperationKind::Retention, &headers, wait, &body)?;
+    let begun = Start::begin(&shared, &principal, OperationKind::Retention, &headers, wait, &body).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
     let (policy, plan) = make(&shared, body.storage_profile.as_deref()).await?;
     if hash(&plan) != body.hash {
         return Err(Problem::new(ProblemKind::Conflict, "the retention plan has changed since it was read")

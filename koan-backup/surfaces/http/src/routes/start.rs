@@ -10,7 +10,7 @@ use koan_backup_core::Result;
 use serde::Serialize;
 
 use crate::access::Principal;
-use crate::access::audit::entry::AuditObject;
+use crate::access::audit::object::StartedOperation;
 use crate::operations::{
     Initiator, NewOperation, Operation, OperationKind, OperationStatus, WorkContext, WorkResult,
 };
@@ -22,20 +22,27 @@ use crate::state::Shared;
 /// The maximum length of an idempotency key.
 const MAX_KEY_LENGTH: usize = 255;
 
-/// The request that starts an operation.
-#[derive(Debug)]
-pub(super) struct Start<'a> {
-    shared: &'a Arc<Shared>,
-    operation: NewOperation,
-    wait: Wait,
-}
-
 /// A request that starts an operation, or repeats an earlier one.
+#[derive(Debug)]
 pub(super) enum Begun<'a> {
     /// The request starts an operation.
     New(Start<'a>),
     /// The request has the `Idempotency-Key` and the content of an earlier one. This is the response.
     Repeated(Response),
+}
+
+/// A request that starts an operation.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    answer: Answer<'a>,
+    operation: NewOperation,
+}
+
+/// How a request is answered.
+#[derive(Clone, Copy, Debug)]
+struct Answer<'a> {
+    shared: &'a Arc<Shared>,
+    wait: Wait,
 }
 
 impl<'a> Start<'a> {
@@ -64,10 +71,10 @@ impl<'a> Start<'a> {
             })?;
             operation = operation.idempotency_key(key, &request);
         }
-        let start = Self { shared, operation, wait };
-        match shared.operations.repeated(&start.operation).await? {
-            Some(repeated) => Ok(Begun::Repeated(start.respond(repeated).await?)),
-            None => Ok(Begun::New(start)),
+        let answer = Answer { shared, wait };
+        match shared.operations.repeated(&operation).await? {
+            Some(repeated) => Ok(Begun::Repeated(answer.to(repeated).await?)),
+            None => Ok(Begun::New(Self { answer, operation })),
         }
     }
 
@@ -82,12 +89,22 @@ impl<'a> Start<'a> {
         self,
         work: impl FnOnce(WorkContext) -> BoxFuture<'static, Result<WorkResult>> + Send + 'static,
     ) -> Result<Response, Problem> {
-        let Self { shared, operation, wait } = self;
-        let operation = shared.operations.submit(operation, work).await?.operation;
-        Self { shared, operation: NewOperation::new(operation.kind, operation.started_by.clone()), wait }
-            .respond(operation)
-            .await
+        let submitted = self.answer.shared.operations.submit(self.operation, work).await?;
+        self.answer.to(submitted.operation).await
     }
+}
+
+impl Answer<'_> {
+    /// Creates the response with an operation, or with its result if the client waits.
+    async fn to(self, operation: Operation) -> Result<Response, Problem> {
+        StartedOperation::record(operation.id.to_string());
+        match self.wait {
+            Wait::No => Ok(accepted(self.shared, &operation)),
+            Wait::UntilFinished => finished(self.shared, self.shared.operations.wait(operation.id).await?),
+        }
+    }
+}
+
 /// Creates the response with an operation that has been accepted.
 fn accepted(shared: &Shared, operation: &Operation) -> Response {
     let location = shared.links.to(&format!("/api/backup/operations/{}", operation.id));
@@ -107,11 +124,10 @@ fn finished(shared: &Shared, operation: Operation) -> Result<Response, Problem> 
         OperationStatus::Completed | OperationStatus::CompletedWithWarnings => {
             Ok(Json(operation.result.unwrap_or_default()).into_response())
         }
-        OperationStatus::Cancelled => Err(ended(ProblemKind::Cancelled, "the operation was cancelled")),
         OperationStatus::Interrupted => {
             Err(ended(ProblemKind::Unavailable, "the process that ran the operation has stopped"))
         }
-        OperationStatus::Failed => Err(operation
+        OperationStatus::Failed | OperationStatus::Cancelled => Err(operation
             .error
             .as_ref()
             .and_then(Problem::from_document)

@@ -6,12 +6,13 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::start::{Start, value};
+use super::start::{Begun, Start, value};
 use crate::access::Role;
 use crate::access::extractor::{Admin, Operator};
-use crate::backups;
+use crate::backups::{self, Accepted};
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::requests::backup::selected;
 use crate::requests::wait::{Wait, WaitParameters};
 use crate::requests::{BackupPath, JsonBody};
 use crate::responses::OperationDocument;
@@ -93,9 +94,18 @@ pub(super) async fn verify(
     if body.sample_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
         return Err(Problem::new(ProblemKind::Invalid, "`samplePercent` must be a number from 1 to 100"));
     }
-    let manifest = backups::find(&shared.koan, &backup, body.storage_profile.as_deref()).await?;
+    let request = (&backup.0, &body);
+    let begun = Start::begin(&shared, &principal, OperationKind::Verify, &headers, wait, &request).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
+    let entities = selected("entityTypes", body.entity_types.clone())?;
+    entities.iter().try_for_each(|entity| shared.entities.require(entity))?;
+    let profile = body.storage_profile.as_deref();
+    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::WithArchive, &[]).await?;
     let (koan, id) = (shared.koan.clone(), manifest.id);
-    Start::new(&shared, &principal, OperationKind::Verify, &headers, wait, &(id, &body))?
+    start
         .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
         .run(move |context| {
             Box::pin(async move {
@@ -104,8 +114,8 @@ pub(super) async fn verify(
                 if let Some(profile) = &body.storage_profile {
                     verify = verify.from_profile(profile);
                 }
-                if let Some(entities) = &body.entity_types {
-                    verify = verify.entities(entities);
+                if !entities.is_empty() {
+                    verify = verify.entities(&entities);
                 }
                 if let Some(percent) = body.sample_percent {
                     verify = verify.sample_percent(percent);
@@ -142,10 +152,17 @@ pub(super) async fn copy(
     wait: Wait,
     JsonBody(body): JsonBody<CopyBody>,
 ) -> Result<Response, Problem> {
+    let request = (&backup.0, &body);
+    let begun = Start::begin(&shared, &principal, OperationKind::Copy, &headers, wait, &request).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
     super::backup::require_profile(&shared, &body.to_profile)?;
-    let manifest = backups::find(&shared.koan, &backup, body.from_profile.as_deref()).await?;
+    let profile = body.from_profile.as_deref();
+    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::Completed, &[]).await?;
     let (koan, id) = (shared.koan.clone(), manifest.id);
-    Start::new(&shared, &principal, OperationKind::Copy, &headers, wait, &(id, &body))?
+    start
         .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
         .run(move |context| {
             Box::pin(async move {
@@ -186,9 +203,16 @@ pub(super) async fn rekey(
     wait: Wait,
     JsonBody(body): JsonBody<ProfileBody>,
 ) -> Result<Response, Problem> {
-    let manifest = backups::find(&shared.koan, &backup, body.storage_profile.as_deref()).await?;
+    let request = (&backup.0, &body);
+    let begun = Start::begin(&shared, &principal, OperationKind::Rekey, &headers, wait, &request).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
+    let profile = body.storage_profile.as_deref();
+    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::WithArchive, &[]).await?;
     let (koan, id) = (shared.koan.clone(), manifest.id);
-    Start::new(&shared, &principal, OperationKind::Rekey, &headers, wait, &(id, &body))?
+    start
         .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
         .run(move |context| {
             Box::pin(async move {
@@ -226,12 +250,17 @@ pub(super) async fn recover(
     wait: Wait,
     JsonBody(body): JsonBody<RecoverBody>,
 ) -> Result<Response, Problem> {
-    let profiles = body.storage_profiles.clone().unwrap_or_default();
+    let begun = Start::begin(&shared, &principal, OperationKind::Recover, &headers, wait, &body).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
+    let profiles = selected("storageProfiles", body.storage_profiles.clone())?;
     for profile in &profiles {
         super::backup::require_profile(&shared, profile)?;
     }
     let koan = shared.koan.clone();
-    Start::new(&shared, &principal, OperationKind::Recover, &headers, wait, &body)?
+    start
         .run(move |context| {
             Box::pin(async move {
                 let mut recover = koan.catalog().recover().cancel_on(context.cancel_token());
@@ -273,12 +302,17 @@ pub(super) async fn maintenance(
             ));
         }
     }
-    let profiles = body.storage_profiles.clone().unwrap_or_default();
+    let begun = Start::begin(&shared, &principal, OperationKind::Maintenance, &headers, wait, &body).await?;
+    let start = match begun {
+        Begun::New(start) => start,
+        Begun::Repeated(response) => return Ok(response),
+    };
+    let profiles = selected("storageProfiles", body.storage_profiles.clone())?;
     for profile in &profiles {
         super::backup::require_profile(&shared, profile)?;
     }
     let koan = shared.koan.clone();
-    Start::new(&shared, &principal, OperationKind::Maintenance, &headers, wait, &body)?
+    start
         .run(move |context| {
             Box::pin(async move {
                 let mut maintenance = koan.maintenance().cancel_on(context.cancel_token());

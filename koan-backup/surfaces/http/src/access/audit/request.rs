@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 
 use super::AuditLog;
-use super::object::StartedOperation;
 use super::entry::{AuditEntry, AuditEvent, AuditObject};
+use super::object::StartedOperation;
 use crate::problem::{Problem, ProblemKind};
 
 /// The audit of one request. If it is dropped before the outcome is known, it writes that the connection ended.
