@@ -8,17 +8,49 @@ use koan_backup_core::{BackupId, Koan};
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::{At, BackupPath};
 
-/// Finds the backup that `{backup}` names: an id, eight digits of an id, or a name, which refers to its newest backup.
+/// The backups to which a name may refer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// All backups, also failed ones.
+    Any,
+    /// Backups that have an archive.
+    WithArchive,
+    /// Completed backups, for a restore or a copy.
+    Completed,
+}
+
+/// Finds the backup that `{backup}` names: an id, eight digits of an id, `latest`, or a name, which refers to its newest
+/// accepted backup. With entities, `latest` is the newest completed backup that contains them.
 pub(crate) async fn find(
     koan: &Koan,
     backup: &BackupPath,
     profile: Option<&str>,
+    accepted: Accepted,
+    entities: &[String],
 ) -> Result<Manifest, Problem> {
-    let mut find = koan.find(backup.reference());
+    let mut find = koan.find(backup.reference()).entities(entities);
     if let Some(profile) = profile {
         find = find.from_profile(profile);
     }
-    Ok(find.await?.manifest)
+    find = match accepted {
+        Accepted::Any => find,
+        Accepted::WithArchive => find.with_archive(),
+        Accepted::Completed => find.completed(),
+    };
+    let manifest = find.await?.manifest;
+    match entities.iter().find(|entity| !contains(koan, &manifest, entity)) {
+        Some(missing) => Err(does_not_contain(&manifest, missing)),
+        None => Ok(manifest),
+    }
+}
+
+/// Returns whether a backup contains an entity, also under a former name.
+pub(crate) fn contains(koan: &Koan, manifest: &Manifest, entity: &str) -> bool {
+    manifest.entities.iter().any(|stored| koan.current_entity_name(&stored.entity) == entity)
+}
+
+fn does_not_contain(manifest: &Manifest, entity: &str) -> Problem {
+    Problem::new(ProblemKind::NotFound, format!("backup {} does not contain `{entity}`", manifest.id))
 }
 
 /// Finds the backup of an entity that `{at}` names: an id, eight digits of an id, `latest`, or the second in which it

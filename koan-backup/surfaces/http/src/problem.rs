@@ -220,6 +220,7 @@ impl Problem {
     }
 
     /// Returns the kind.
+    #[cfg(test)]
     pub(crate) fn kind(&self) -> ProblemKind {
         self.kind
     }

@@ -73,7 +73,6 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
         loopback: options.loopback,
         body,
         allow_origins,
-        ..AccessSettings::default()
     })?;
     let mut limits = OperationLimits::default();
     if let Some(running) = options.max_running {

@@ -47,24 +47,28 @@ impl OperationLimits {
     }
 
     /// Sets how long an operation remains with its process without a renewal of its lease.
+    #[cfg(test)]
     pub(crate) fn lease_time(mut self, time: Duration) -> Self {
         self.lease_time = time;
         self
     }
 
     /// Sets the interval in which progress is published and requests of other processes are read.
+    #[cfg(test)]
     pub(crate) fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Sets how long a shutdown waits for work to stop, and then again for its end to be recorded.
+    #[cfg(test)]
     pub(crate) fn shutdown_time(mut self, time: Duration) -> Self {
         self.shutdown_time = time;
         self
     }
 
     /// Sets which finished operations are kept.
+    #[cfg(test)]
     pub(crate) fn history(mut self, history: HistoryLimits) -> Self {
         self.history = history;
         self
@@ -96,18 +100,21 @@ impl Default for HistoryLimits {
 
 impl HistoryLimits {
     /// Sets the number of finished operations that are kept at most.
+    #[cfg(test)]
     pub(crate) fn max_count(mut self, operations: u32) -> Self {
         self.max_count = operations;
         self
     }
 
     /// Sets how long a finished operation is kept.
+    #[cfg(test)]
     pub(crate) fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
     /// Sets the number of the newest finished operations that are kept at any age.
+    #[cfg(test)]
     pub(crate) fn min_count(mut self, operations: u32) -> Self {
         self.min_count = operations;
         self

@@ -110,7 +110,7 @@ impl Operations {
 
     /// Returns whether operations can be started: the server is not stopping, and the store can be read.
     pub(crate) async fn is_ready(&self) -> bool {
-        self.process.queue.is_open()
+        !self.process.queue.is_stopping()
             && self.process.store.list(&OperationQuery::default().limit(1)).await.is_ok()
     }
 

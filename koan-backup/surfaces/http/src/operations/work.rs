@@ -7,6 +7,7 @@ use koan_backup_core::{Event, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::active::ActiveOperation;
+#[cfg(test)]
 use super::identifier::OperationId;
 
 /// The work of an operation. It runs on a task that does not depend on the request.
@@ -24,6 +25,7 @@ impl WorkContext {
     }
 
     /// Returns the id of the operation.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> OperationId {
         self.operation.id()
     }

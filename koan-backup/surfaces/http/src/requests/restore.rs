@@ -39,6 +39,7 @@ pub(crate) struct EntityRestoreBody {
     /// records are kept.
     overwrite_existing: Option<bool>,
     /// Whether vectors are restored. No entity has vectors yet, so both values have the same effect.
+    #[expect(dead_code, reason = "both values have the same effect until entities have vectors")]
     restore_vectors: Option<bool>,
     /// Whether the restore only compares the records and writes nothing.
     dry_run: Option<bool>,
@@ -106,7 +107,7 @@ pub(crate) struct RestoreOrder {
 impl EntityRestoreBody {
     /// Validates the body of a restore of one entity.
     pub(crate) fn order(self, entity: &str) -> RestoreOrder {
-        let Self { overwrite_existing, restore_vectors: _, dry_run, storage_profile } = self;
+        let Self { overwrite_existing, dry_run, storage_profile, .. } = self;
         let conflict = if overwrite_existing == Some(true) { Conflict::Overwrite } else { Conflict::Keep };
         RestoreOrder {
             profile: storage_profile,

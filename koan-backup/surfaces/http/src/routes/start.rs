@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
 use koan_backup_core::Result;
@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::access::Principal;
 use crate::access::audit::object::StartedOperation;
 use crate::operations::{
-    Initiator, NewOperation, Operation, OperationKind, OperationStatus, WorkContext, WorkResult,
+    Initiator, NewOperation, Operation, OperationKind, OperationStatus, SubmissionOrigin, WorkContext,
+    WorkResult,
 };
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::wait::Wait;
@@ -73,7 +74,7 @@ impl<'a> Start<'a> {
         }
         let answer = Answer { shared, wait };
         match shared.operations.repeated(&operation).await? {
-            Some(repeated) => Ok(Begun::Repeated(answer.to(repeated).await?)),
+            Some(repeated) => Ok(Begun::Repeated(answer.to(repeated, SubmissionOrigin::Repeated).await?)),
             None => Ok(Begun::New(Self { answer, operation })),
         }
     }
@@ -90,18 +91,23 @@ impl<'a> Start<'a> {
         work: impl FnOnce(WorkContext) -> BoxFuture<'static, Result<WorkResult>> + Send + 'static,
     ) -> Result<Response, Problem> {
         let submitted = self.answer.shared.operations.submit(self.operation, work).await?;
-        self.answer.to(submitted.operation).await
+        self.answer.to(submitted.operation, submitted.origin).await
     }
 }
 
 impl Answer<'_> {
     /// Creates the response with an operation, or with its result if the client waits.
-    async fn to(self, operation: Operation) -> Result<Response, Problem> {
+    async fn to(self, operation: Operation, origin: SubmissionOrigin) -> Result<Response, Problem> {
         StartedOperation::record(operation.id.to_string());
-        match self.wait {
-            Wait::No => Ok(accepted(self.shared, &operation)),
-            Wait::UntilFinished => finished(self.shared, self.shared.operations.wait(operation.id).await?),
+        let mut response = match self.wait {
+            Wait::No => accepted(self.shared, &operation),
+            Wait::UntilFinished => finished(self.shared, self.shared.operations.wait(operation.id).await?)?,
+        };
+        if origin == SubmissionOrigin::Repeated {
+            let repeated = HeaderName::from_static("idempotency-replayed");
+            response.headers_mut().insert(repeated, HeaderValue::from_static("true"));
         }
+        Ok(response)
     }
 }
 

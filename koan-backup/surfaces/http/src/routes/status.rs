@@ -10,6 +10,7 @@ use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::Role;
 use crate::access::extractor::Viewer;
 use crate::problem::Problem;
 use crate::responses::OperationDocument;
@@ -19,6 +20,8 @@ use crate::state::AppState;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatusDocument {
+    /// The name and the role of the caller.
+    caller: CallerDocument,
     /// The operations that have not ended, newest first.
     operations: Vec<OperationDocument>,
     /// The series by name.
@@ -27,6 +30,16 @@ pub(super) struct StatusDocument {
     problems: Vec<String>,
     /// The problems of the server: a file of tokens that cannot be used, or an audit log that cannot be written.
     server_problems: Vec<String>,
+}
+
+/// The caller of a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CallerDocument {
+    /// The name, as in the file of tokens or from the application.
+    name: String,
+    /// The role.
+    role: Role,
 }
 
 /// The state of one series of backups.
@@ -53,7 +66,10 @@ pub(super) struct NameStatus {
     get, path = "/api/backup/status", tag = "backups", operation_id = "status",
     responses((status = 200, description = "The status", body = StatusDocument))
 )]
-pub(super) async fn status(_: Viewer, State(shared): AppState) -> Result<Json<StatusDocument>, Problem> {
+pub(super) async fn status(
+    Viewer(caller): Viewer,
+    State(shared): AppState,
+) -> Result<Json<StatusDocument>, Problem> {
     let catalog = shared.koan.catalog();
     let entries = catalog.query().sort_by(SortBy::Time, Order::Descending).await?.entries;
     let verified = catalog.verifications().await?;
@@ -77,6 +93,7 @@ pub(super) async fn status(_: Viewer, State(shared): AppState) -> Result<Json<St
     let health = catalog.health(shared.koan.expectations()).await?;
     let unfinished = shared.operations.unfinished().await?;
     Ok(Json(StatusDocument {
+        caller: CallerDocument { name: caller.name().to_owned(), role: caller.role() },
         operations: unfinished
             .iter()
             .map(|operation| OperationDocument::new(operation, &shared.links))

@@ -49,9 +49,7 @@ impl AuditedRequest {
 fn event(status: StatusCode, is_started: bool) -> AuditEvent {
     if status.is_client_error() && !is_started {
         AuditEvent::Refused
-    } else if status.is_client_error() {
-        AuditEvent::Failed
-    } else if status.is_server_error() {
+    } else if status.is_client_error() || status.is_server_error() {
         AuditEvent::Failed
     } else {
         AuditEvent::Completed
