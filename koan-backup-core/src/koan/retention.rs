@@ -88,10 +88,11 @@ impl RetentionBuilder {
         match (&self.directory, &self.profile) {
             (None, profile) => {
                 let plan = prune::plan(environment, profile.as_deref(), &self.retention);
-                until_cancelled(&self.cancel, plan).await
+                Box::pin(until_cancelled(&self.cancel, plan)).await
             }
             (Some(root), None) => {
-                tree::plan_retention(environment, root.clone(), &self.retention, &self.cancel).await
+                let plan = tree::plan_retention(environment, root.clone(), &self.retention, &self.cancel);
+                Box::pin(plan).await
             }
             (Some(_), Some(_)) => {
                 let text = "retention applies either to a storage profile or to a directory tree";
@@ -122,9 +123,11 @@ impl RetentionBuilder {
         require_timers()?;
         let environment = &self.koan.environment;
         match &plan.root {
-            None => prune::apply(environment, &self.retention, plan, &self.cancel).await,
+            None => Box::pin(prune::apply(environment, &self.retention, plan, &self.cancel)).await,
             Some(root) => {
-                tree::apply_plan(environment, root.clone(), &self.retention, plan, &self.cancel).await
+                let applied =
+                    tree::apply_plan(environment, root.clone(), &self.retention, plan, &self.cancel);
+                Box::pin(applied).await
             }
         }
     }

@@ -51,7 +51,8 @@ impl Server {
         configure: impl FnOnce(KoanBuilder) -> KoanBuilder,
     ) -> Result<Self, Box<dyn Error>> {
         let builder = Koan::builder()
-            .application("shop", "test")
+            .application("shop")
+            .environment("test")
             .provider(Sqlite::open(folder.join("shop.db"))?)
             .storage(Storage::local(folder.join("backups"))?)
             .state_directory(folder.join("state"));

@@ -7,7 +7,7 @@ use super::shop::{Ends, builder};
 
 #[tokio::test]
 async fn observers_receive_the_events_of_operations_that_have_their_own_listener() {
-    let [of_context, first, second, own] = [const { () }; 4].map(|()| Ends::default());
+    let [of_context, first, second, own] = [(); 4].map(|()| Ends::default());
     let recorder = of_context.clone();
     let koan = builder(Storage::memory(), Script::default())
         .on_event(move |event| recorder.record(event))

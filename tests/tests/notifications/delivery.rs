@@ -7,7 +7,7 @@ use koan_backup::{Error, ErrorKind};
 use koan_backup_tests::receiver::{Answer, Receiver};
 use koan_backup_tests::wait::until_sync;
 
-use crate::fixture::{Shop, impatient, notifier, succeed};
+use crate::fixture::{Shop, impatient, made, notifier};
 
 fn failure() -> Error {
     Error::new(ErrorKind::Provider, "the database does not answer")
@@ -70,7 +70,7 @@ async fn a_target_without_a_server_fails_no_backup() {
     let url = format!("http://127.0.0.1:{}/secret", port.expect("a port").port());
     let notifier = notifier(HealthCheck::new(&url).expect("the check is valid"));
     let koan = shop.koan(&notifier).await;
-    assert!(succeed(&koan, "nightly").await.is_complete());
+    assert!(made(&koan, "nightly").await.is_complete());
     let report = notifier.shutdown().await;
     assert_eq!((report.targets[0].failed, report.is_complete()), (2, false), "{report:?}");
     let problem = report.targets[0].last_problem.as_deref().unwrap_or_default();

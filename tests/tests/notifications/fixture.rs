@@ -82,8 +82,13 @@ pub(crate) fn notifier(target: impl Into<Target>) -> Notifier {
 }
 
 /// Makes a backup that must succeed.
-pub(crate) async fn succeed(koan: &Koan, name: &str) -> BackupReport {
+pub(crate) async fn made(koan: &Koan, name: &str) -> BackupReport {
     koan.backup(name).await.unwrap_or_else(|error| panic!("the backup `{name}` is made: {error:?}"))
+}
+
+/// Makes a backup that must succeed, whose report is not needed.
+pub(crate) async fn succeed(koan: &Koan, name: &str) {
+    assert!(made(koan, name).await.is_complete(), "`{name}` is complete");
 }
 
 /// Makes a backup that must fail.

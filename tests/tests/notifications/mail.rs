@@ -4,7 +4,7 @@ use koan_backup::notify::Email;
 use koan_backup::{Error, ErrorKind};
 use koan_backup_tests::mail_server::MailServer;
 
-use crate::fixture::{Shop, fail, notifier, succeed};
+use crate::fixture::{Shop, fail, made, notifier};
 
 const FROM: &str = "Backups <koan@example.com>";
 
@@ -26,7 +26,7 @@ async fn a_failure_and_a_recovery_are_mails_to_every_receiver() {
     shop.break_down();
     fail(&koan, "nightly").await;
     shop.repair();
-    let report = succeed(&koan, "nightly").await;
+    let report = made(&koan, "nightly").await;
     assert!(notifier.shutdown().await.is_complete());
     let mails = server.mails();
     let [failure, recovery] = mails.as_slice() else { panic!("two mails: {mails:?}") };

@@ -3,14 +3,14 @@
 use koan_backup::notify::HealthCheck;
 use koan_backup_tests::receiver::Receiver;
 
-use crate::fixture::{Shop, fail, notifier, succeed};
+use crate::fixture::{Shop, fail, made, notifier, succeed};
 
 #[tokio::test]
 async fn the_start_the_success_and_the_failure_are_pinged_with_the_id_of_the_run() {
     let (shop, receiver) = (Shop::new(), Receiver::answering([]));
     let notifier = notifier(HealthCheck::new(&receiver.url("ping/5a1b")).expect("the check is valid"));
     let koan = shop.koan(&notifier).await;
-    let report = succeed(&koan, "nightly").await;
+    let report = made(&koan, "nightly").await;
     shop.break_down();
     fail(&koan, "nightly").await;
     shop.repair();
@@ -33,7 +33,7 @@ async fn a_backup_with_warnings_is_a_success_of_the_check() {
     let koan = shop.koan(&notifier).await;
     succeed(&koan, "nightly").await;
     shop.lose_most_records();
-    let report = succeed(&koan, "nightly").await;
+    let report = made(&koan, "nightly").await;
     assert!(!report.warnings().is_empty(), "the loss is a warning");
     assert!(notifier.shutdown().await.is_complete());
     assert_eq!(

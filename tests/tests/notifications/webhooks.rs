@@ -8,7 +8,7 @@ use koan_backup_tests::receiver::{Receiver, Request};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::fixture::{Shop, fail, notifier, succeed};
+use crate::fixture::{Shop, fail, made, notifier, succeed};
 
 const SECRET: &str = "correct horse battery staple";
 
@@ -47,7 +47,7 @@ async fn a_failure_and_the_recovery_after_it_are_notified_with_a_signature() {
     shop.break_down();
     fail(&koan, "nightly-2026-11-29").await;
     shop.repair();
-    let report = succeed(&koan, "nightly-2026-11-30").await;
+    let report = made(&koan, "nightly-2026-11-30").await;
     succeed(&koan, "nightly-2026-12-01").await;
     let delivered = notifier.shutdown().await;
     assert!(delivered.is_complete(), "{delivered:?}");
