@@ -1,23 +1,14 @@
 //! Texts of the library in terms of the command line: it names a method of a builder, for which there is a flag or a
 //! setting.
 
+mod program;
 mod setting;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+pub(crate) use self::program::Program;
 use self::setting::setting;
-
-/// The program whose user reads the texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Program {
-    /// An application that builds its context itself. Its users know the methods of the builder.
-    Application,
-    /// An application whose context comes from the configuration.
-    Configured,
-    /// The program `koan-backup`.
-    Archives,
-}
 
 /// The program of this process.
 static PROGRAM: OnceLock<Program> = OnceLock::new();

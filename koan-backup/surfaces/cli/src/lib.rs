@@ -39,6 +39,7 @@ mod progress;
 mod prompt;
 mod reference;
 mod retention_arguments;
+mod runtime;
 mod selection;
 mod session;
 mod standalone;

@@ -5,6 +5,7 @@ mod body;
 mod fields;
 pub(crate) mod list;
 mod path;
+pub(crate) mod profile;
 mod query;
 pub(crate) mod range;
 pub(crate) mod restore;

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::{Output, OutputArgs};
-use crate::program::in_own_runtime;
+use crate::runtime::in_own_runtime;
 use crate::table::{Align, Table};
 
 /// The arguments of `config`.

@@ -1,6 +1,6 @@
 //! The settings of the configuration, in place of the methods of builders.
 
-use super::Program;
+use super::program::Program;
 
 /// Returns the setting or flag for the call of a method, if the program has one.
 pub(super) fn setting(program: Program, method: &str, arguments: &str) -> Option<String> {

@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use koan_backup_core::report::StoredArchive;
 
-use super::manifests::ProfileParameter;
 use crate::access::extractor::Admin;
 use crate::backups::{self, Accepted};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::requests::profile::ProfileParameter;
 use crate::requests::range::{Requested, requested};
 use crate::requests::{BackupPath, EntityPath, QueryParameters};
 use crate::state::{AppState, Shared};

@@ -5,11 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::manifests::{DeleteParameters, ProfileParameter};
 use crate::access::extractor::{Admin, Viewer};
 use crate::backups;
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::list::ListParameters;
+use crate::requests::profile::{DeleteParameters, ProfileParameter};
 use crate::requests::{BackupPath, EntityPath, QueryParameters};
 use crate::responses::{BackupPage, manifest_document};
 use crate::state::{AppState, Shared};

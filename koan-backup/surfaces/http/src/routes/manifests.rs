@@ -5,35 +5,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::backups::{self, Accepted};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::list::ListParameters;
+use crate::requests::profile::{DeleteParameters, ProfileParameter};
 use crate::requests::{BackupPath, JsonBody, QueryParameters};
 use crate::responses::{BackupPage, manifest_document};
 use crate::state::AppState;
-
-/// The query parameter that selects a storage profile.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct ProfileParameter {
-    /// The name of the storage profile. Without this parameter, the default profile is used.
-    pub(super) storage_profile: Option<String>,
-}
-
-/// The query parameters of a deletion.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct DeleteParameters {
-    /// The name of the storage profile. Without this parameter, the default profile is used.
-    pub(super) storage_profile: Option<String>,
-    /// Whether the backup is deleted even if it is the last good backup of a series or an entity.
-    pub(super) even_if_last: Option<bool>,
-}
 
 /// The body of a request that pins a backup.
 #[derive(Debug, Deserialize, ToSchema)]

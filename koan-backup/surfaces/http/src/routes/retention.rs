@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::manifests::ProfileParameter;
 use super::start::{Begun, Start, value};
 use crate::access::extractor::{Admin, Viewer};
 use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::requests::profile::ProfileParameter;
 use crate::requests::wait::{Wait, WaitParameters};
 use crate::requests::{JsonBody, QueryParameters};
 use crate::responses::OperationDocument;

@@ -21,8 +21,12 @@ const WAL_RETRY_DELAY: Duration = Duration::from_millis(100);
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     create_file(path)?;
     let mut connection = open(path)?;
-    // A file of a newer version must not be changed at all.
-    schema::check(path, &connection)?;
+    // A file of a newer version must not be changed at all. The transaction makes the reads consistent while another
+    // process creates the tables.
+    let unchanged = connection.unchecked_transaction();
+    let unchanged = unchanged.map_err(|error| failed(path, "opening the file of operations", error))?;
+    schema::check(path, &unchanged)?;
+    drop(unchanged);
     enter_wal_mode(path, &connection)?;
     schema::create(path, &mut connection)?;
     Ok(connection)
