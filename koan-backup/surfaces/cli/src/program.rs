@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{Args as _, Command, FromArgMatches as _};
 use koan_backup_config::ConfigurationSources;
-use koan_backup_core::{Error, ErrorKind, Koan, KoanBuilder, Result};
+use koan_backup_core::{Koan, KoanBuilder, Result};
 
 use crate::command::{self, ArchiveCommand, BackupCommand, ended};
 use crate::configuration_file::ConfigurationArgs;
