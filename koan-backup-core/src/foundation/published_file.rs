@@ -76,6 +76,10 @@ mod tests {
             fs::write(&from, "content").expect("the file is written");
             publish_by(&steps, &from, &to).expect("the file is published");
             assert_eq!(fs::read_to_string(&to).expect("the file is read"), "content");
+            // With a hard link, both names are the same file.
+            fs::remove_file(&from)
+                .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+                .expect("the old name is removed");
             fs::write(&from, "other").expect("the file is written");
             let error = publish_by(&steps, &from, &to).expect_err("a file exists");
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);

@@ -99,7 +99,7 @@ pub(super) async fn check_every_backup(koan: &Koan, storage: &Path) -> Catalog {
     Catalog { backups, without_manifest, unfinished }
 }
 
-/// Asserts that the directory contains only complete backups and released leases.
+/// Asserts that the directory contains only complete backups, the records of their verifications, and released leases.
 pub(super) fn assert_no_other_files(storage: &Path, catalog: &Catalog) {
     assert_eq!(
         (catalog.without_manifest, catalog.unfinished),
@@ -109,7 +109,7 @@ pub(super) fn assert_no_other_files(storage: &Path, catalog: &Catalog) {
     let others = files_below(storage).into_iter().filter(|path| {
         let file = path.strip_prefix(storage).expect("the file is below the storage directory");
         let is_complete = !file.to_string_lossy().contains('#');
-        let expected = ["archives", "manifests", "leases", "koan-profile.json"];
+        let expected = ["archives", "manifests", "leases", "verifications", "koan-profile.json"];
         !(is_complete && expected.iter().any(|known| file.starts_with(known)))
     });
     assert_eq!(others.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "maintenance left other files");

@@ -8,7 +8,7 @@ use koan_backup::prelude::*;
 
 use super::catalog::check_every_backup;
 use super::harness::{JobEffect, KillOutcome, OutputTexts, Scenario};
-use super::shop::{NAME, Purchase, User, after_the_last_entity};
+use super::shop::{NAME, Purchase, User, after_the_last_entity, expire_leases};
 
 /// A map from the paths of files to their contents.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -40,6 +40,7 @@ impl Scenario for KilledFileRestore {
     }
 
     fn reset(&self) {
+        expire_leases(&self.folder.join("backups"));
         open(&self.folder);
         let root = self.folder.join("data");
         for name in data(&self.folder).keys().filter(|name| !self.before.contains_key(*name)) {

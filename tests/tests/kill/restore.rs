@@ -6,7 +6,7 @@ use koan_backup::prelude::*;
 
 use super::catalog::assert_backup_unchanged;
 use super::harness::{KillOutcome, OutputTexts, Scenario};
-use super::shop::{Dump, NAME, Shop, restore_all};
+use super::shop::{Dump, NAME, Shop, expire_leases, restore_all};
 
 /// The changes that the restore must revert: deleted, changed and new rows in both tables.
 const CHANGES: &str = "
@@ -49,6 +49,7 @@ impl Scenario for KilledRestore {
     }
 
     fn reset(&self) {
+        expire_leases(&self.shop.storage());
         let original = self.shop.folder().join("original.db");
         self.shop
             .sql(&format!("PRAGMA foreign_keys = OFF; ATTACH '{}' AS original; {RESET}", original.display()));

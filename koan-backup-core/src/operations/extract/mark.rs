@@ -85,8 +85,10 @@ pub(super) fn remove_interrupted(directory: &Path) -> Result<()> {
         Ok(OwnerLock::Missing) => return Ok(()),
         Ok(OwnerLock::Held) => return Err(busy(directory)),
         Ok(OwnerLock::Abandoned(file)) => file,
-        // A directory or link with this name is not a mark.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(()),
+        // A directory or link with this name is not a mark, and a file contains none.
+        Err(error) if [io::ErrorKind::InvalidInput, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
+            return Ok(());
+        }
         Err(source) => return Err(failed(source)),
     };
     let content = io::read_to_string(&file).map_err(failed)?;

@@ -6,7 +6,7 @@ use koan_backup::prelude::*;
 
 use super::super::catalog::assert_backup_unchanged;
 use super::super::harness::{KillOutcome, OutputTexts, Scenario};
-use super::super::shop::{Dump, NAME, restore_all};
+use super::super::shop::{Dump, NAME, expire_leases, restore_all};
 use super::shop::Shop;
 
 /// The changes that the restore must revert: deleted, changed and new rows in both tables.
@@ -55,6 +55,7 @@ impl Scenario for KilledRestore {
     }
 
     fn reset(&self) {
+        expire_leases(&self.shop.storage());
         self.shop.sql(RESET);
         let found = self.shop.dump();
         assert!(found == self.before, "the reset database lacks: {}", self.before.additional_lines(&found));
