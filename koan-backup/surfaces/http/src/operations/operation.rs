@@ -35,6 +35,7 @@ pub(crate) enum OperationKind {
 
 impl OperationKind {
     /// All kinds.
+    #[cfg(any(feature = "sqlite", test))]
     pub(crate) const ALL: [Self; 10] = [
         Self::Backup,
         Self::Restore,
@@ -49,6 +50,7 @@ impl OperationKind {
     ];
 
     /// Returns the name, as in JSON.
+    #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Backup => "backup",
@@ -74,6 +76,7 @@ impl OperationKind {
     }
 
     /// Returns the kind with a name.
+    #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -103,6 +106,7 @@ pub(crate) enum OperationStatus {
 
 impl OperationStatus {
     /// All states.
+    #[cfg(any(feature = "sqlite", test))]
     pub(crate) const ALL: [Self; 8] = [
         Self::Queued,
         Self::Running,
@@ -131,6 +135,7 @@ impl OperationStatus {
     }
 
     /// Returns the state with a name.
+    #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
