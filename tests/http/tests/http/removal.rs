@@ -64,3 +64,26 @@ async fn a_plan_without_a_policy_is_refused_and_maintenance_runs_without_retenti
         .await
         .problem(StatusCode::FORBIDDEN, "forbidden");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_that_leaves_an_archive_unlisted_has_failed() {
+    let client = Client::start().await;
+    let (id, _) = (client.backup("nightly").await, client.backup("nightly").await);
+    let stored = client.get(&format!("/api/backup/manifests/{id}")).await.body["archive"].clone();
+    let backups = client.folder.path().join("backups");
+    let file = backups.join(stored["file"].as_str().expect("a file"));
+    let mut bytes = std::fs::read(&file).expect("the archive");
+    bytes[60] ^= 1;
+    std::fs::write(&file, bytes).expect("the archive is damaged");
+    for manifest in std::fs::read_dir(backups.join("manifests")).expect("the manifests") {
+        let path = manifest.expect("a manifest").path();
+        if path.to_string_lossy().contains(&id) {
+            std::fs::remove_file(path).expect("the manifest is removed");
+        }
+    }
+    client.get(&format!("/api/backup/manifests/{id}")).await.problem(StatusCode::NOT_FOUND, "not-found");
+    let recovered = client.post("/api/backup/recover?wait=true", &json!({})).await;
+    assert!(!recovered.status.is_success(), "the damaged archive was not recovered: {recovered:?}");
+    let failed = client.get("/api/backup/operations?state=failed").await.body;
+    assert_eq!(failed["items"][0]["kind"], "recover", "{failed}");
+}

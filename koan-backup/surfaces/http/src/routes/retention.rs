@@ -100,7 +100,12 @@ pub(super) async fn apply(
                 if let Some(profile) = &plan.profile {
                     retention = retention.in_profile(profile);
                 }
-                Ok(WorkResult::completed(value(&retention.apply(&plan).await?)?))
+                let report = retention.apply(&plan).await?;
+                let result = value(&report)?;
+                Ok(match report.damaged.is_empty() && report.foreign_files.is_empty() {
+                    true => WorkResult::completed(result),
+                    false => WorkResult::completed_with_warnings(result),
+                })
             })
         })
         .await

@@ -267,7 +267,8 @@ pub(super) async fn recover(
                 if !profiles.is_empty() {
                     recover = recover.profiles(&profiles);
                 }
-                Ok(WorkResult::completed(value(&recover.await?)?))
+                // An archive that could not be recovered is an error, as in the command line.
+                Ok(WorkResult::completed(value(&recover.await?.require_all()?)?))
             })
         })
         .await
@@ -327,7 +328,8 @@ pub(super) async fn maintenance(
                 }
                 let report = maintenance.await?;
                 let result = value(&report)?;
-                Ok(match report.is_clean() {
+                // A task that another process prevented was not performed.
+                Ok(match report.is_clean() && !report.is_busy() {
                     true => WorkResult::completed(result),
                     false => WorkResult::completed_with_warnings(result),
                 })
