@@ -108,7 +108,10 @@ impl State {
             let Some(series) = self.series(entry.manifest().series_name().as_str()) else { continue };
             series.read(entry.manifest());
             let key = (entry.profile().to_owned(), entry.id());
-            if let Some(at) = verifications.and_then(|all| all.get(&key)) {
+            // The record of a verification that found damage is no proof that the series can be restored.
+            if entry.damage().is_none()
+                && let Some(at) = verifications.and_then(|all| all.get(&key))
+            {
                 series.verified(*at);
             }
         }

@@ -76,6 +76,8 @@ async fn a_damaged_backup_is_never_a_completed_verification() {
     std::fs::write(&file, bytes).expect("the archive is damaged");
     let verified = client.post(&format!("/api/backup/verify/{id}?wait=true"), &json!({})).await;
     assert_eq!(verified.status, StatusCode::CONFLICT, "{verified:?}");
+    let name = client.get("/api/backup/status").await.body["names"]["nightly"].clone();
+    assert_eq!((&name["lastVerifiedAt"], &name["healthy"]), (&json!(null), &json!(false)), "{name}");
     let operations = client.get("/api/backup/operations?state=failed").await.body;
     assert_eq!(operations["items"][0]["kind"], "verify", "{operations}");
 }

@@ -83,7 +83,7 @@ pub(crate) struct BackupItem {
     version: String,
     /// Whether the archive or some of its entries are encrypted.
     encrypted: bool,
-    /// When the backup was last verified, if it was.
+    /// When the backup was last verified, if it was. If the verification found damage, `damage` describes it.
     verified_at: Option<Timestamp>,
     /// Whether the backup was completed without a warning and has no known damage.
     healthy: bool,

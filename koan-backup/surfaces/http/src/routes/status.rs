@@ -55,7 +55,7 @@ pub(super) struct NameStatus {
     status: BackupStatus,
     /// When the newest complete backup started.
     last_success_at: Option<Timestamp>,
-    /// When a backup of the series was last verified.
+    /// When a verification last found a backup of the series to be valid.
     last_verified_at: Option<Timestamp>,
     /// Whether the newest backup was completed without a warning and has no known damage.
     healthy: bool,
@@ -88,7 +88,10 @@ pub(super) async fn status(
         if manifest.status.is_complete() {
             state.last_success_at = state.last_success_at.max(Some(manifest.created_at));
         }
-        state.last_verified_at = state.last_verified_at.max(verified_at(entry));
+        // The record of a verification that found damage is no proof that the series can be restored.
+        if entry.damage().is_none() {
+            state.last_verified_at = state.last_verified_at.max(verified_at(entry));
+        }
     }
     let health = catalog.health(shared.koan.expectations()).await?;
     let unfinished = shared.operations.unfinished().await?;
