@@ -12,6 +12,7 @@ mod links;
 mod openapi;
 mod operations;
 mod options;
+mod orders;
 mod problem;
 mod requests;
 mod responses;

@@ -36,14 +36,12 @@ mod work;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use self::{
-    events::EventKind, operation::Cancellation, progress::Progress, request::Submitted, store::OperationPage,
-};
+pub(crate) use self::{events::EventKind, operation::Cancellation, progress::Progress, store::OperationPage};
 pub(crate) use events::OperationEvent;
 pub(crate) use identifier::OperationId;
 pub(crate) use limits::OperationLimits;
 pub(crate) use operation::{Initiator, Operation, OperationKind, OperationStatus};
-pub(crate) use request::{NewOperation, SubmissionOrigin};
+pub(crate) use request::{NewOperation, SubmissionOrigin, Submitted};
 pub(crate) use service::Operations;
 #[cfg(feature = "sqlite")]
 pub(crate) use store::SqliteOperationStore;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use koan_backup_core::{BackupId, BackupRef};
+use serde::Serialize;
 
 use crate::entities::RoutedEntity;
 use crate::problem::{Problem, ProblemKind};
@@ -55,7 +56,7 @@ impl FromRequestParts<Arc<Shared>> for EntityPath {
 }
 
 /// The backup in the path: `{backup}` of a route for all entities, or `{at}` of a route for one entity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct BackupPath(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for BackupPath {

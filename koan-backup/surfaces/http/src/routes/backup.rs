@@ -1,82 +1,17 @@
 //! Backups of all entities, of selected entities, and of one entity.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::start::{Begun, Start, value};
-use crate::access::Principal;
+use super::start::start;
 use crate::access::extractor::Operator;
-use crate::operations::{OperationKind, WorkResult};
 use crate::problem::{Problem, ProblemDocument};
-use crate::requests::backup::{BackupBody, BackupOrder};
+use crate::requests::backup::BackupBody;
 use crate::requests::wait::{Wait, WaitParameters};
 use crate::requests::{EntityPath, JsonBody};
 use crate::responses::{BackupResult, OperationDocument};
-use crate::state::{AppState, Shared};
-
-/// Starts the operation of a backup.
-pub(super) async fn start(
-    shared: &Arc<Shared>,
-    principal: &Principal,
-    headers: &HeaderMap,
-    wait: Wait,
-    order: BackupOrder,
-) -> Result<Response, Problem> {
-    let begun = Start::begin(shared, principal, OperationKind::Backup, headers, wait, &order).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
-    };
-    let koan = shared.koan.clone();
-    // The names are checked before the operation is accepted, so that a mistake is an error of the request.
-    for entity in order.entities.iter().chain(&order.excluded_entities) {
-        shared.entities.require(entity)?;
-    }
-    if let Some(profile) = &order.profile {
-        require_profile(shared, profile)?;
-    }
-    let name = order.name.clone().unwrap_or_else(|| koan.default_backup_name().to_string());
-    let (triggered_by, reason) = (principal.identity(), order.reason.clone());
-    let start = start.describe(|operation| {
-        let operation = operation.backup_name(name);
-        match &order.reason {
-            Some(reason) => operation.reason(reason),
-            None => operation,
-        }
-    });
-    start
-        .run(move |context| {
-            Box::pin(async move {
-                let mut backup = order.builder(&koan).triggered_by(triggered_by);
-                if let Some(reason) = reason {
-                    backup = backup.reason(reason);
-                }
-                let backup = backup.cancel_on(context.cancel_token()).on_event(context.listener());
-                // With `continueOnError`, a backup with a failed entity exists and is not complete.
-                let report = backup.await?.require_complete()?;
-                let result = value(&BackupResult::from(&report))?;
-                Ok(match report.warnings().is_empty() {
-                    true => WorkResult::completed(result),
-                    false => WorkResult::completed_with_warnings(result),
-                })
-            })
-        })
-        .await
-}
-
-/// Returns a problem if there is no storage profile with this name.
-pub(super) fn require_profile(shared: &Shared, profile: &str) -> Result<(), Problem> {
-    let profiles = shared.koan.capabilities().profiles;
-    if profiles.iter().any(|known| known.name == profile) {
-        return Ok(());
-    }
-    let names: Vec<_> = profiles.iter().map(|known| format!("`{}`", known.name)).collect();
-    Err(Problem::new(crate::problem::ProblemKind::NotFound, "no storage profile has the name in the request")
-        .with_help(format!("the storage profiles are {}", names.join(", "))))
-}
+use crate::state::AppState;
 
 /// Starts a backup of all covered entities.
 #[utoipa::path(

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::backup;
+use super::start::start;
 use crate::access::extractor::Operator;
 use crate::problem::{Problem, ProblemDocument};
 use crate::requests::backup::{CreateBody, CreateParameters};
@@ -31,7 +31,7 @@ pub(super) async fn post(
     wait: Wait,
     JsonBody(body): JsonBody<CreateBody>,
 ) -> Result<Response, Problem> {
-    backup::start(&shared, &principal, &headers, wait, body.order()?).await
+    start(&shared, &principal, &headers, wait, body.order()?).await
 }
 
 /// Starts a backup by a link. The request needs the same right as `POST`, and must not come from another site.
@@ -52,7 +52,7 @@ pub(super) async fn get(
     QueryParameters(parameters): QueryParameters<CreateParameters>,
 ) -> Result<Response, Problem> {
     let wait = Wait::requested(&headers, parameters.wait);
-    backup::start(&shared, &principal, &headers, wait, parameters.order()?).await
+    start(&shared, &principal, &headers, wait, parameters.order()?).await
 }
 
 /// Starts a backup of the entity by a link. The request needs the same right as `POST`, and must not come from another
@@ -78,5 +78,5 @@ pub(super) async fn get_entity(
 ) -> Result<Response, Problem> {
     let wait = Wait::requested(&headers, parameters.wait);
     let order = parameters.order()?.only(&entity.name, "entities")?;
-    backup::start(&shared, &principal, &headers, wait, order).await
+    start(&shared, &principal, &headers, wait, order).await
 }

@@ -4,21 +4,19 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use koan_backup_core::Retention;
 use koan_backup_core::retention::RetentionPlan;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::start::{Begun, Start, value};
+use super::start::start;
 use crate::access::extractor::{Admin, Viewer};
-use crate::operations::{OperationKind, WorkResult};
-use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::orders::{RetentionOrder, plan_hash, plan_retention};
+use crate::problem::{Problem, ProblemDocument};
 use crate::requests::profile::ProfileParameter;
 use crate::requests::wait::{Wait, WaitParameters};
 use crate::requests::{JsonBody, QueryParameters};
 use crate::responses::OperationDocument;
-use crate::state::{AppState, Shared};
+use crate::state::AppState;
 
 /// A retention plan with the hash that its application requires.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,7 +32,7 @@ pub(super) struct PlanDocument {
 }
 
 /// The body of the application of a plan.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ApplyBody {
     /// The hash of the plan that was read before.
@@ -57,9 +55,9 @@ pub(super) async fn plan(
     State(shared): AppState,
     QueryParameters(parameters): QueryParameters<ProfileParameter>,
 ) -> Result<Json<PlanDocument>, Problem> {
-    let (_, plan) = make(&shared, parameters.storage_profile.as_deref()).await?;
+    let (_, plan) = plan_retention(&shared, parameters.storage_profile.as_deref()).await?;
     let removed = plan.decisions.iter().filter(|decision| decision.removed.is_some()).count();
-    Ok(Json(PlanDocument { hash: hash(&plan), removed, plan }))
+    Ok(Json(PlanDocument { hash: plan_hash(&plan), removed, plan }))
 }
 
 /// Starts to remove the backups that a plan removes. The body contains the hash of the plan.
@@ -82,58 +80,6 @@ pub(super) async fn apply(
     wait: Wait,
     JsonBody(body): JsonBody<ApplyBody>,
 ) -> Result<Response, Problem> {
-    let begun = Start::begin(&shared, &principal, OperationKind::Retention, &headers, wait, &body).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
-    };
-    let (policy, plan) = make(&shared, body.storage_profile.as_deref()).await?;
-    if hash(&plan) != body.hash {
-        return Err(Problem::new(ProblemKind::Conflict, "the retention plan has changed since it was read")
-            .with_help("read the plan again, and apply it with its new hash"));
-    }
-    let koan = shared.koan.clone();
-    start
-        .run(move |context| {
-            Box::pin(async move {
-                let mut retention = koan.retention(policy).cancel_on(context.cancel_token());
-                if let Some(profile) = &plan.profile {
-                    retention = retention.in_profile(profile);
-                }
-                let report = retention.apply(&plan).await?;
-                let result = value(&report)?;
-                Ok(match report.damaged.is_empty() && report.foreign_files.is_empty() {
-                    true => WorkResult::completed(result),
-                    false => WorkResult::completed_with_warnings(result),
-                })
-            })
-        })
-        .await
-}
-
-/// Makes the plan of the application's policy.
-async fn make(shared: &Shared, profile: Option<&str>) -> Result<(Retention, RetentionPlan), Problem> {
-    let policy = shared.koan.retention_policy().cloned().ok_or_else(|| {
-        Problem::new(ProblemKind::Conflict, "the application has no retention policy")
-            .with_help("set one in the configuration, or by `KoanBuilder::retention_policy`")
-    })?;
-    if let Some(profile) = profile {
-        super::backup::require_profile(shared, profile)?;
-    }
-    let mut retention = shared.koan.retention(policy.clone());
-    if let Some(profile) = profile {
-        retention = retention.in_profile(profile);
-    }
-    Ok((policy, retention.plan().await?))
-}
-
-/// Returns the hash of the decisions of a plan: of each backup its id and whether it is removed.
-fn hash(plan: &RetentionPlan) -> String {
-    let mut hash = Sha256::new();
-    hash.update(plan.profile.as_deref().unwrap_or_default());
-    for decision in &plan.decisions {
-        hash.update(decision.id.as_uuid().as_bytes());
-        hash.update([u8::from(decision.removed.is_some())]);
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let order = RetentionOrder { hash: body.hash, profile: body.storage_profile };
+    start(&shared, &principal, &headers, wait, order).await
 }

@@ -3,15 +3,13 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::start::{Begun, Start, value};
-use crate::access::Role;
+use super::start::start;
 use crate::access::extractor::{Admin, Operator};
-use crate::backups::{self, Accepted};
-use crate::operations::{OperationKind, WorkResult};
-use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::orders::{CopyOrder, MaintenanceOrder, RecoverOrder, RekeyOrder, VerifyOrder};
+use crate::problem::{Problem, ProblemDocument};
 use crate::requests::backup::selected;
 use crate::requests::wait::{Wait, WaitParameters};
 use crate::requests::{BackupPath, JsonBody};
@@ -19,7 +17,7 @@ use crate::responses::OperationDocument;
 use crate::state::AppState;
 
 /// The body of a verification. Every field is optional.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct VerifyBody {
     /// The name of the storage profile. Without this field, the default profile is used.
@@ -32,7 +30,7 @@ pub(super) struct VerifyBody {
 }
 
 /// The body of a copy.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct CopyBody {
     /// The name of the storage profile that receives the copy.
@@ -42,7 +40,7 @@ pub(super) struct CopyBody {
 }
 
 /// The body of a request about a backup in a storage profile. Every field is optional.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ProfileBody {
     /// The name of the storage profile. Without this field, the default profile is used.
@@ -50,7 +48,7 @@ pub(super) struct ProfileBody {
 }
 
 /// The body of a recovery. Every field is optional.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RecoverBody {
     /// The names of the storage profiles. Without this field, all profiles are examined.
@@ -58,7 +56,7 @@ pub(super) struct RecoverBody {
 }
 
 /// The body of a maintenance run. Every field is optional.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct MaintenanceBody {
     /// The names of the storage profiles. Without this field, all profiles are maintained.
@@ -91,44 +89,13 @@ pub(super) async fn verify(
     wait: Wait,
     JsonBody(body): JsonBody<VerifyBody>,
 ) -> Result<Response, Problem> {
-    if body.sample_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
-        return Err(Problem::new(ProblemKind::Invalid, "`samplePercent` must be a number from 1 to 100"));
-    }
-    let request = (&backup.0, &body);
-    let begun = Start::begin(&shared, &principal, OperationKind::Verify, &headers, wait, &request).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
+    let order = VerifyOrder {
+        backup,
+        profile: body.storage_profile,
+        entities: selected("entityTypes", body.entity_types)?,
+        sample_percent: body.sample_percent,
     };
-    let entities = selected("entityTypes", body.entity_types.clone())?;
-    entities.iter().try_for_each(|entity| shared.entities.require(entity))?;
-    let profile = body.storage_profile.as_deref();
-    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::WithArchive, &[]).await?;
-    let (koan, id) = (shared.koan.clone(), manifest.id);
-    start
-        .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
-        .run(move |context| {
-            Box::pin(async move {
-                let mut verify =
-                    koan.verify(id).cancel_on(context.cancel_token()).on_event(context.listener());
-                if let Some(profile) = &body.storage_profile {
-                    verify = verify.from_profile(profile);
-                }
-                if !entities.is_empty() {
-                    verify = verify.entities(&entities);
-                }
-                if let Some(percent) = body.sample_percent {
-                    verify = verify.sample_percent(percent);
-                }
-                let report = verify.await?.require_valid()?;
-                let result = value(&report)?;
-                Ok(match report.undecrypted.is_empty() && report.notes.is_empty() {
-                    true => WorkResult::completed(result),
-                    false => WorkResult::completed_with_warnings(result),
-                })
-            })
-        })
-        .await
+    start(&shared, &principal, &headers, wait, order).await
 }
 
 /// Starts a copy of a backup into another storage profile.
@@ -152,33 +119,8 @@ pub(super) async fn copy(
     wait: Wait,
     JsonBody(body): JsonBody<CopyBody>,
 ) -> Result<Response, Problem> {
-    let request = (&backup.0, &body);
-    let begun = Start::begin(&shared, &principal, OperationKind::Copy, &headers, wait, &request).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
-    };
-    super::backup::require_profile(&shared, &body.to_profile)?;
-    let profile = body.from_profile.as_deref();
-    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::Completed, &[]).await?;
-    let (koan, id) = (shared.koan.clone(), manifest.id);
-    start
-        .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
-        .run(move |context| {
-            Box::pin(async move {
-                let mut copy = koan.copy(id).to_profile(&body.to_profile);
-                if let Some(profile) = &body.from_profile {
-                    copy = copy.from_profile(profile);
-                }
-                let report = copy.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
-                let result = value(&report)?;
-                Ok(match report.warnings.is_empty() {
-                    true => WorkResult::completed(result),
-                    false => WorkResult::completed_with_warnings(result),
-                })
-            })
-        })
-        .await
+    let order = CopyOrder { backup, from_profile: body.from_profile, to_profile: body.to_profile };
+    start(&shared, &principal, &headers, wait, order).await
 }
 
 /// Starts to rewrite a backup for the recipients of the application.
@@ -203,32 +145,8 @@ pub(super) async fn rekey(
     wait: Wait,
     JsonBody(body): JsonBody<ProfileBody>,
 ) -> Result<Response, Problem> {
-    let request = (&backup.0, &body);
-    let begun = Start::begin(&shared, &principal, OperationKind::Rekey, &headers, wait, &request).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
-    };
-    let profile = body.storage_profile.as_deref();
-    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::WithArchive, &[]).await?;
-    let (koan, id) = (shared.koan.clone(), manifest.id);
-    start
-        .describe(|operation| operation.backup_name(manifest.name.to_string()).backup_id(id))
-        .run(move |context| {
-            Box::pin(async move {
-                let mut rekey = koan.rekey(id);
-                if let Some(profile) = &body.storage_profile {
-                    rekey = rekey.from_profile(profile);
-                }
-                let report = rekey.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
-                let result = value(&report)?;
-                Ok(match report.warnings.is_empty() {
-                    true => WorkResult::completed(result),
-                    false => WorkResult::completed_with_warnings(result),
-                })
-            })
-        })
-        .await
+    let order = RekeyOrder { backup, profile: body.storage_profile };
+    start(&shared, &principal, &headers, wait, order).await
 }
 
 /// Starts a recovery: unlisted archives are verified, and their manifests are published again.
@@ -250,28 +168,8 @@ pub(super) async fn recover(
     wait: Wait,
     JsonBody(body): JsonBody<RecoverBody>,
 ) -> Result<Response, Problem> {
-    let begun = Start::begin(&shared, &principal, OperationKind::Recover, &headers, wait, &body).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
-    };
-    let profiles = selected("storageProfiles", body.storage_profiles.clone())?;
-    for profile in &profiles {
-        super::backup::require_profile(&shared, profile)?;
-    }
-    let koan = shared.koan.clone();
-    start
-        .run(move |context| {
-            Box::pin(async move {
-                let mut recover = koan.catalog().recover().cancel_on(context.cancel_token());
-                if !profiles.is_empty() {
-                    recover = recover.profiles(&profiles);
-                }
-                // An archive that could not be recovered is an error, as in the command line.
-                Ok(WorkResult::completed(value(&recover.await?.require_all()?)?))
-            })
-        })
-        .await
+    let order = RecoverOrder { profiles: selected("storageProfiles", body.storage_profiles)? };
+    start(&shared, &principal, &headers, wait, order).await
 }
 
 /// Starts one maintenance run.
@@ -293,47 +191,10 @@ pub(super) async fn maintenance(
     wait: Wait,
     JsonBody(body): JsonBody<MaintenanceBody>,
 ) -> Result<Response, Problem> {
-    let with_retention = body.retention.unwrap_or_default();
-    if with_retention {
-        principal.require(Role::Admin)?;
-        if shared.koan.retention_policy().is_none() {
-            return Err(Problem::new(
-                ProblemKind::Invalid,
-                "`retention` is true, but the application has no retention policy",
-            ));
-        }
-    }
-    let begun = Start::begin(&shared, &principal, OperationKind::Maintenance, &headers, wait, &body).await?;
-    let start = match begun {
-        Begun::New(start) => start,
-        Begun::Repeated(response) => return Ok(response),
+    let order = MaintenanceOrder {
+        profiles: selected("storageProfiles", body.storage_profiles)?,
+        retention: body.retention.unwrap_or_default(),
+        verification: body.verification.unwrap_or(true),
     };
-    let profiles = selected("storageProfiles", body.storage_profiles.clone())?;
-    for profile in &profiles {
-        super::backup::require_profile(&shared, profile)?;
-    }
-    let koan = shared.koan.clone();
-    start
-        .run(move |context| {
-            Box::pin(async move {
-                let mut maintenance = koan.maintenance().cancel_on(context.cancel_token());
-                if !with_retention {
-                    maintenance = maintenance.without_retention();
-                }
-                if body.verification == Some(false) {
-                    maintenance = maintenance.without_verification();
-                }
-                if !profiles.is_empty() {
-                    maintenance = maintenance.profiles(&profiles);
-                }
-                let report = maintenance.await?;
-                let result = value(&report)?;
-                // A task that another process prevented was not performed.
-                Ok(match report.is_clean() && !report.is_busy() {
-                    true => WorkResult::completed(result),
-                    false => WorkResult::completed_with_warnings(result),
-                })
-            })
-        })
-        .await
+    start(&shared, &principal, &headers, wait, order).await
 }

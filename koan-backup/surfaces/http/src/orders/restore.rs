@@ -1,0 +1,130 @@
+//! The orders of a restore, a dry run and a viability check.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use koan_backup_core::archive::Manifest;
+use serde::Serialize;
+
+use super::{Findings, Order, Prepared, succeeded};
+use crate::access::{Principal, Role};
+use crate::backups::{self, Accepted};
+use crate::operations::OperationKind;
+use crate::problem::{Problem, ProblemKind};
+use crate::requests::BackupPath;
+use crate::requests::restore::RestoreOrder;
+use crate::state::Shared;
+
+/// The backup that a restore reads.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) enum BackupSelection {
+    /// `{backup}`: an id, eight digits of an id, or a name.
+    Any(BackupPath),
+    /// `{at}`, among the backups of this entity.
+    OfEntity(String, BackupPath),
+}
+
+/// A restore, or a dry run, of a backup.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RestoreRequest {
+    pub(crate) backup: BackupSelection,
+    pub(crate) order: RestoreOrder,
+}
+
+/// A check of whether a restore would succeed. It writes nothing.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ViabilityRequest {
+    pub(crate) backup: BackupPath,
+    pub(crate) order: RestoreOrder,
+}
+
+impl BackupSelection {
+    async fn find(&self, shared: &Shared, order: &RestoreOrder) -> Result<Manifest, Problem> {
+        let profile = order.profile.as_deref();
+        match self {
+            Self::Any(backup) => {
+                backups::find(&shared.koan, backup, profile, Accepted::Completed, &order.entities).await
+            }
+            Self::OfEntity(entity, at) => backups::find_of_entity(&shared.koan, entity, at, profile).await,
+        }
+    }
+}
+
+impl Order for RestoreRequest {
+    const KIND: OperationKind = OperationKind::Restore;
+
+    fn role(&self) -> Role {
+        if self.order.dry_run { Role::Operator } else { Role::Admin }
+    }
+
+    async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
+        let Self { backup, order } = self;
+        require_entities(shared, &order)?;
+        let manifest = backup.find(shared, &order).await?;
+        let (koan, id) = (shared.koan.clone(), manifest.id);
+        let contained = manifest.entities.iter().map(|stored| koan.current_entity_name(&stored.entity));
+        let selected: Vec<_> =
+            contained.filter(|name| order.entities.is_empty() || order.entities.contains(name)).collect();
+        let capabilities = koan.capabilities();
+        let targets = capabilities.providers_of(selected.iter().map(String::as_str));
+        check_confirmation(&order, targets.iter().map(|target| target.target_name()))?;
+        let providers = targets.iter().map(|target| target.name.clone()).collect();
+        let prepared = Prepared::new(move |context| async move {
+            let restore = order.builder(&koan, id);
+            let report = restore.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
+            succeeded(&report, Findings::unless_empty([report.findings.is_empty()]))
+        });
+        Ok(Prepared { providers, ..prepared.of(&manifest) })
+    }
+}
+
+impl Order for ViabilityRequest {
+    const KIND: OperationKind = OperationKind::Viability;
+
+    fn role(&self) -> Role {
+        Role::Operator
+    }
+
+    async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
+        let Self { backup, order } = self;
+        require_entities(shared, &order)?;
+        let profile = order.profile.as_deref();
+        let manifest =
+            backups::find(&shared.koan, &backup, profile, Accepted::Completed, &order.entities).await?;
+        let (koan, id) = (shared.koan.clone(), manifest.id);
+        let prepared = Prepared::new(move |context| async move {
+            let check = order.builder(&koan, id).cancel_on(context.cancel_token());
+            let check = check.on_event(context.listener());
+            succeeded(&check.viability().await?, Findings::None)
+        });
+        Ok(prepared.of(&manifest))
+    }
+}
+
+/// Returns a problem if an entity of the request does not exist.
+fn require_entities(shared: &Shared, order: &RestoreOrder) -> Result<(), Problem> {
+    order.entities.iter().try_for_each(|entity| shared.entities.require(entity))
+}
+
+/// Requires the names of the databases in which a restore deletes records, separated by commas.
+fn check_confirmation<'a>(
+    order: &RestoreOrder,
+    targets: impl Iterator<Item = &'a str>,
+) -> Result<(), Problem> {
+    if !order.replace_existing || order.dry_run {
+        return Ok(());
+    }
+    let expected: BTreeSet<&str> = targets.collect();
+    let names = expected.iter().copied().collect::<Vec<_>>().join(", ");
+    let confirmed = order.confirm.as_deref().unwrap_or_default();
+    let parts: BTreeSet<&str> = confirmed.split(',').map(str::trim).collect();
+    // A name may contain a comma.
+    if parts == expected || confirmed == names {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::Invalid,
+        "`confirm` must be the name of the database, because `replaceExisting` deletes records there",
+    )
+    .with_help(format!("the databases are: {names}; separate several names by commas")))
+}
