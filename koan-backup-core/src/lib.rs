@@ -39,7 +39,9 @@ pub mod maintenance {
 }
 /// The reports of operations, and the types of their fields.
 pub mod report {
-    pub use crate::declaration::inventory::{ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredEntity};
+    pub use crate::declaration::inventory::{
+        ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredColumn, UncoveredEntity, UncoveredTable,
+    };
     pub use crate::environment::event::VerificationOutcome;
     pub use crate::koan::{
         ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,

@@ -104,6 +104,11 @@ impl Expectations {
         self
     }
 
+    /// Returns how often a backup of this name or series is expected, if it is.
+    pub fn interval(&self, name: &str) -> Option<Duration> {
+        self.by_name.get(name).copied()
+    }
+
     /// Returns the names and series of which backups or verifications are expected, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let names: BTreeSet<_> = self.by_name.keys().chain(self.verified_by_name.keys()).collect();

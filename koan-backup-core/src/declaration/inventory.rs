@@ -4,6 +4,8 @@ mod entity;
 mod linked_crate;
 mod remedy;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -12,7 +14,7 @@ use crate::declaration::registry::Registry;
 use crate::entity::{Decision, EntityDescriptor, Policy, decide};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-pub use self::entity::{ExcludedEntity, IncludedEntity, UncoveredEntity};
+pub use self::entity::{ExcludedEntity, IncludedEntity, UncoveredColumn, UncoveredEntity, UncoveredTable};
 pub use self::linked_crate::LinkedCrate;
 pub(crate) use self::remedy::Remedy;
 
@@ -58,6 +60,8 @@ pub(crate) use self::remedy::Remedy;
 ///     "typePath": "shop::drafts::Draft", "keyType": "Uuid", "provider": "main",
 ///     "why": "no scope declared"
 ///   }],
+///   "uncoveredTables": [],
+///   "uncoveredColumns": [],
 ///   "crates": [
 ///     { "name": "shop", "entityCount": 1, "includedCount": 0, "excludedCount": 0, "uncoveredCount": 1, "hasScope": false },
 ///     { "name": "shop_models", "entityCount": 2, "includedCount": 1, "excludedCount": 1, "uncoveredCount": 0, "hasScope": true }
@@ -83,6 +87,10 @@ pub struct Inventory {
     pub excluded: Vec<ExcludedEntity>,
     /// Entities without a policy, sorted by name.
     pub uncovered: Vec<UncoveredEntity>,
+    /// Tables that no entity maps to. [`warnings`](Self::warnings) contains them as well.
+    pub uncovered_tables: Vec<UncoveredTable>,
+    /// Columns that no field maps to. [`warnings`](Self::warnings) contains them as well.
+    pub uncovered_columns: Vec<UncoveredColumn>,
     /// The crates that declare these entities, sorted by name. A crate that was not linked is missing;
     /// [`expect_crates`] makes the start fail then.
     ///
@@ -116,6 +124,8 @@ impl Inventory {
             included: Vec::new(),
             excluded: Vec::new(),
             uncovered: Vec::new(),
+            uncovered_tables: Vec::new(),
+            uncovered_columns: Vec::new(),
             crates: Vec::new(),
             warnings: Vec::new(),
             remedies: Vec::new(),
@@ -167,6 +177,13 @@ impl Inventory {
     /// Returns whether every entity has a decision, and no table or column is uncovered.
     pub fn is_covered(&self) -> bool {
         self.uncovered.is_empty() && self.warnings.is_empty()
+    }
+
+    /// Returns the warnings that are about neither an uncovered table nor an uncovered column.
+    pub fn other_warnings(&self) -> impl Iterator<Item = &str> {
+        let tables = self.uncovered_tables.iter().map(|table| &table.warning);
+        let known: BTreeSet<_> = tables.chain(self.uncovered_columns.iter().map(|column| &column.warning)).collect();
+        self.warnings.iter().filter(move |warning| !known.contains(warning)).map(String::as_str)
     }
 
     /// Panics if the coverage has gaps, for a test that notices when an entity is added without a policy.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::declaration::inventory::{Inventory, Remedy};
+use crate::declaration::inventory::{Inventory, Remedy, UncoveredColumn, UncoveredTable};
 use crate::entity::EntityCodec;
 use crate::environment::KnownEntity;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -60,6 +60,11 @@ pub(super) async fn add_coverage(
             if let Some(found) = found {
                 text.push_str(&found.remedy_for_table());
             }
+            inventory.uncovered_tables.push(UncoveredTable {
+                provider: (*name).to_owned(),
+                table: table.clone(),
+                warning: text.clone(),
+            });
             inventory.warn(Remedy::Table, text);
         }
         inventory.notes.extend(description.notes.iter().map(|note| format!("provider `{name}`: {note}")));
@@ -163,6 +168,13 @@ fn add_entity_coverage(
     let table = coverage.table.as_deref().unwrap_or_default();
     for column in &coverage.unmapped_columns {
         let text = format!("column `{column}` of `{provider}.{table}` has no field in {entity}");
+        inventory.uncovered_columns.push(UncoveredColumn {
+            provider: provider.to_owned(),
+            table: table.to_owned(),
+            column: column.clone(),
+            entity: entity.clone(),
+            warning: text.clone(),
+        });
         inventory.warn(Remedy::Column, text);
     }
     for field in &coverage.unmapped_fields {

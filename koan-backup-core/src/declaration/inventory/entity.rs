@@ -111,6 +111,36 @@ pub struct UncoveredEntity {
     pub why: String,
 }
 
+/// A table that no entity maps to and that is not ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UncoveredTable {
+    /// The name of the provider.
+    pub provider: String,
+    /// The name of the table.
+    pub table: String,
+    /// The warning of the inventory about the table.
+    pub warning: String,
+}
+
+/// A column that no field of its entity maps to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UncoveredColumn {
+    /// The name of the provider.
+    pub provider: String,
+    /// The name of the table.
+    pub table: String,
+    /// The name of the column.
+    pub column: String,
+    /// The name of the entity that the table belongs to.
+    pub entity: String,
+    /// The warning of the inventory about the column.
+    pub warning: String,
+}
+
 impl IncludedEntity {
     pub(super) fn new(descriptor: &EntityDescriptor, policy: Policy) -> Self {
         Self {

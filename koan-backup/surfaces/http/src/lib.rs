@@ -7,16 +7,19 @@
 
 mod access;
 mod backups;
+mod comparisons;
 mod entities;
 mod links;
 mod openapi;
 mod operations;
 mod options;
 mod orders;
+mod page;
 mod problem;
 mod requests;
 mod responses;
 mod routes;
+mod series;
 mod state;
 mod surface;
 

@@ -37,7 +37,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use self::{events::EventKind, operation::Cancellation, progress::Progress, store::OperationPage};
-pub(crate) use events::OperationEvent;
+pub(crate) use events::{EventKind, OperationEvent};
 pub(crate) use identifier::OperationId;
 pub(crate) use limits::OperationLimits;
 pub(crate) use operation::{Initiator, Operation, OperationKind, OperationStatus};

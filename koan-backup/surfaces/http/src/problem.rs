@@ -220,7 +220,6 @@ impl Problem {
     }
 
     /// Returns the kind.
-    #[cfg(test)]
     pub(crate) fn kind(&self) -> ProblemKind {
         self.kind
     }
@@ -237,6 +236,11 @@ impl Problem {
         })
     }
 
+    /// Returns what a person reads.
+    pub(crate) fn text(&self) -> ProblemText<'_> {
+        ProblemText { detail: &self.detail, help: self.help.as_deref(), others: &self.others }
+    }
+
     /// Returns the body of the response.
     pub(crate) fn document(&self) -> ProblemDocument {
         ProblemDocument {
@@ -248,6 +252,17 @@ impl Problem {
             others: self.others.clone(),
         }
     }
+}
+
+/// What a person reads about a problem.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProblemText<'a> {
+    /// What happened, with the name of the object.
+    pub(crate) detail: &'a str,
+    /// What to do.
+    pub(crate) help: Option<&'a str>,
+    /// What the request could also refer to.
+    pub(crate) others: &'a [String],
 }
 
 /// An error of koan-backup, with its causes. Errors contain neither secrets nor the content of records.
@@ -308,6 +323,8 @@ impl IntoResponse for Problem {
             let scheme = HeaderValue::from_static("Bearer realm=\"koan-backup\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
+        // The web page presents the problem in its own form.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -12,5 +12,6 @@ pub(crate) mod restore;
 pub(crate) mod wait;
 
 pub(crate) use body::JsonBody;
+pub(crate) use fields::check_reason;
 pub(crate) use path::{At, BackupPath, EntityPath, PathParameters};
 pub(crate) use query::QueryParameters;

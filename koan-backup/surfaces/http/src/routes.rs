@@ -15,6 +15,8 @@ mod start;
 mod status;
 mod storage;
 
+pub(crate) use operations::KEEP_ALIVE;
+
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use koan_backup_core::{Koan, Result, SystemClock};
 use tokio::sync::Semaphore;
 
@@ -17,6 +18,7 @@ use crate::openapi;
 use crate::operations::SqliteOperationStore;
 use crate::operations::{OperationLimits, OperationStore, Operations, ProfileOperationStore};
 use crate::options::{HttpOptions, Replicas};
+use crate::page;
 use crate::routes;
 use crate::state::Shared;
 
@@ -101,8 +103,11 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
         .all()
         .iter()
         .fold(protected, |router, entity| router.merge(routes::of_entity(entity)));
-    let protected = protected.merge(openapi::route(document, &shared.links)).with_state(Arc::clone(&shared));
-    let router = protect(&access, protected, public.with_state(Arc::clone(&shared)));
+    let protected = protected.merge(openapi::route(document, &shared.links)).merge(page::protected());
+    let public = public.merge(page::public());
+    let router =
+        protect(&access, protected.with_state(Arc::clone(&shared)), public.with_state(Arc::clone(&shared)));
+    let router = router.layer(from_fn_with_state(Arc::clone(&shared), page::present));
     Ok(BackupApi { router, shared })
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use koan_backup_core::{Error, ErrorKind};
 
 use super::audit::AuditLog;
+use super::audit::entry::{AuditEntry, AuditEvent};
 use super::authenticator::Authenticator;
 use super::cookie::{CookiePath, CookieTransport};
 use super::credentials::{
@@ -170,11 +171,21 @@ impl Access {
     }
 
     /// Ends the sessions of a request, and returns the header `Set-Cookie` that removes the cookie.
-    pub(crate) fn sign_out(&self, parts: &Parts) -> Result<HeaderValue, Problem> {
+    fn sign_out(&self, parts: &Parts) -> Result<HeaderValue, Problem> {
         session_cookies(&parts.headers).for_each(|id| {
             self.sessions.end(id);
         });
         Ok(self.cookie_path.remove(CookieTransport::for_answer_to(parts, self.peer(parts)))?)
+    }
+
+    /// Ends the session of the caller, if there is one, with an entry in the audit log, and returns the header `Set-Cookie`
+    /// that removes the cookie.
+    pub(crate) async fn end_session(&self, parts: &Parts) -> Result<HeaderValue, Problem> {
+        if let Ok(Some(principal)) = self.session(&parts.headers).await {
+            let entry = AuditEntry::requested(parts, &principal, self.peer(parts));
+            self.audit().write(entry.with_event(AuditEvent::Completed)).await.ok();
+        }
+        self.sign_out(parts)
     }
 
     /// Returns the caller of the session of a request.

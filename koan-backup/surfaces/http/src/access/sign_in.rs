@@ -58,11 +58,7 @@ async fn start(State(access): State<Arc<Access>>, request: Request) -> Result<Re
 /// Ends the session of the caller, if there is one, and removes the cookie.
 async fn end(State(access): State<Arc<Access>>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    if let Ok(Some(principal)) = access.session(&parts.headers).await {
-        let entry = AuditEntry::requested(&parts, &principal, access.peer(&parts));
-        access.audit().write(entry.with_event(AuditEvent::Completed)).await.ok();
-    }
-    let cookie = access.sign_out(&parts)?;
+    let cookie = access.end_session(&parts).await?;
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]).into_response())
 }
 

@@ -120,6 +120,10 @@ impl OperationStatus {
     /// The states of operations that have not ended.
     pub(crate) const UNFINISHED: [Self; 3] = [Self::Queued, Self::Running, Self::Cancelling];
 
+    /// The states of operations that have ended.
+    pub(crate) const FINISHED: [Self; 5] =
+        [Self::Completed, Self::CompletedWithWarnings, Self::Failed, Self::Cancelled, Self::Interrupted];
+
     /// Returns the name, as in JSON.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -138,6 +142,11 @@ impl OperationStatus {
     #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Returns whether the work succeeded, with or without warnings.
+    pub(crate) fn has_succeeded(self) -> bool {
+        matches!(self, Self::Completed | Self::CompletedWithWarnings)
     }
 
     /// Returns whether the state is final.

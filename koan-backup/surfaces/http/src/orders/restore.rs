@@ -29,6 +29,17 @@ pub(crate) enum BackupSelection {
 pub(crate) struct RestoreRequest {
     pub(crate) backup: BackupSelection,
     pub(crate) order: RestoreOrder,
+    #[serde(skip)]
+    pub(crate) confirmation: Confirmation,
+}
+
+/// Which restores need the names of the databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// Those that delete records.
+    OfDeletions,
+    /// All but dry runs.
+    Always,
 }
 
 /// A check of whether a restore would succeed. It writes nothing.
@@ -58,17 +69,14 @@ impl Order for RestoreRequest {
     }
 
     async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
-        let Self { backup, order } = self;
+        let Self { backup, order, confirmation } = self;
         require_entities(shared, &order)?;
         let manifest = backup.find(shared, &order).await?;
         let (koan, id) = (shared.koan.clone(), manifest.id);
-        let contained = manifest.entities.iter().map(|stored| koan.current_entity_name(&stored.entity));
-        let selected: Vec<_> =
-            contained.filter(|name| order.entities.is_empty() || order.entities.contains(name)).collect();
-        let capabilities = koan.capabilities();
-        let targets = capabilities.providers_of(selected.iter().map(String::as_str));
-        check_confirmation(&order, targets.iter().map(|target| target.target_name()))?;
-        let providers = targets.iter().map(|target| target.name.clone()).collect();
+        let (providers, targets) = restore_targets(shared, &manifest, &order.entities);
+        if !order.dry_run && (confirmation == Confirmation::Always || order.replace_existing) {
+            check_confirmation(order.confirm.as_deref().unwrap_or_default(), &targets)?;
+        }
         let prepared = Prepared::new(move |context| async move {
             let restore = order.builder(&koan, id);
             let report = restore.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
@@ -106,25 +114,31 @@ fn require_entities(shared: &Shared, order: &RestoreOrder) -> Result<(), Problem
     order.entities.iter().try_for_each(|entity| shared.entities.require(entity))
 }
 
-/// Requires the names of the databases in which a restore deletes records, separated by commas.
-fn check_confirmation<'a>(
-    order: &RestoreOrder,
-    targets: impl Iterator<Item = &'a str>,
-) -> Result<(), Problem> {
-    if !order.replace_existing || order.dry_run {
-        return Ok(());
-    }
-    let expected: BTreeSet<&str> = targets.collect();
-    let names = expected.iter().copied().collect::<Vec<_>>().join(", ");
-    let confirmed = order.confirm.as_deref().unwrap_or_default();
-    let parts: BTreeSet<&str> = confirmed.split(',').map(str::trim).collect();
+/// Returns the providers that store the entities of a restore, and the names of their databases, which a person types to
+/// confirm it. Without entities, all entities of the backup are restored.
+pub(crate) fn restore_targets(
+    shared: &Shared,
+    manifest: &Manifest,
+    entities: &[String],
+) -> (Vec<String>, BTreeSet<String>) {
+    let contained = manifest.entities.iter().map(|stored| shared.koan.current_entity_name(&stored.entity));
+    let selected: Vec<_> = contained.filter(|name| entities.is_empty() || entities.contains(name)).collect();
+    let capabilities = shared.koan.capabilities();
+    let targets = capabilities.providers_of(selected.iter().map(String::as_str));
+    let providers = targets.iter().map(|target| target.name.clone()).collect();
+    (providers, targets.iter().map(|target| target.target_name().to_owned()).collect())
+}
+
+/// Requires the names of the databases into which a restore writes, separated by commas.
+fn check_confirmation(confirmed: &str, expected: &BTreeSet<String>) -> Result<(), Problem> {
+    let names = expected.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let parts: BTreeSet<String> = confirmed.split(',').map(|part| part.trim().to_owned()).collect();
     // A name may contain a comma.
-    if parts == expected || confirmed == names {
+    if parts == *expected || confirmed.trim() == names {
         return Ok(());
     }
-    Err(Problem::new(
-        ProblemKind::Invalid,
-        "`confirm` must be the name of the database, because `replaceExisting` deletes records there",
-    )
-    .with_help(format!("the databases are: {names}; separate several names by commas")))
+    let text =
+        "`confirm` must be the name of the database, because the restore changes or deletes records there";
+    Err(Problem::new(ProblemKind::Invalid, text)
+        .with_help(format!("the databases are: {names}; separate several names by commas")))
 }

@@ -96,43 +96,43 @@ pub(crate) struct CreateParameters {
 pub(crate) struct BackupBody {
     /// The name of the backup. Without this field, the default name of the application is used.
     #[schema(min_length = 1, max_length = 128)]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// A description, which the list of backups displays.
     #[schema(max_length = 1000)]
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     /// The tags by which the backup can be found.
-    tags: Option<Vec<String>>,
+    pub(crate) tags: Option<Vec<String>>,
     /// Additional data of the caller.
-    metadata: Option<BTreeMap<String, String>>,
+    pub(crate) metadata: Option<BTreeMap<String, String>>,
     /// The name of the storage profile. Without this field, the default profile is used.
-    storage_profile: Option<String>,
+    pub(crate) storage_profile: Option<String>,
     /// The names of the entities. A selective backup requires entities or providers.
-    entity_types: Option<Vec<String>>,
+    pub(crate) entity_types: Option<Vec<String>>,
     /// The names of entities that are not backed up.
-    exclude_entity_types: Option<Vec<String>>,
+    pub(crate) exclude_entity_types: Option<Vec<String>>,
     /// The names or kinds of the providers whose entities are backed up.
-    include_providers: Option<Vec<String>>,
+    pub(crate) include_providers: Option<Vec<String>>,
     /// The names or kinds of the providers whose entities are not backed up.
-    exclude_providers: Option<Vec<String>>,
+    pub(crate) exclude_providers: Option<Vec<String>>,
     /// How many entities are read at the same time.
     #[schema(minimum = 1, maximum = 20)]
-    max_concurrency: Option<usize>,
+    pub(crate) max_concurrency: Option<usize>,
     /// Whether the other entities are backed up if one fails. The status of the backup is then `failed`.
-    continue_on_error: Option<bool>,
+    pub(crate) continue_on_error: Option<bool>,
     /// How many rows are read in one batch.
     #[schema(minimum = 100, maximum = 10000)]
-    batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
     /// Whether the records are compressed. Without this field, the setting of the application is used.
-    compress_data: Option<bool>,
+    pub(crate) compress_data: Option<bool>,
     /// How much effort is spent on compression.
-    compression_level: Option<CompressionLevel>,
+    pub(crate) compression_level: Option<CompressionLevel>,
     /// Whether the published backup is read back and verified.
-    verify_after_backup: Option<bool>,
+    pub(crate) verify_after_backup: Option<bool>,
     /// Whether the archive contains the schemas of the entities.
-    include_schema_snapshot: Option<bool>,
+    pub(crate) include_schema_snapshot: Option<bool>,
     /// Why the backup is made.
     #[schema(max_length = 1000)]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// A backup that a request asks for, validated.

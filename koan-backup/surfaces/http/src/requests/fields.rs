@@ -44,6 +44,14 @@ pub(crate) fn check_length(field: &str, text: &str, lengths: RangeInclusive<usiz
     Err(invalid(field, format!("must have {min} to {max} characters")))
 }
 
+/// Checks the reason of a change, which is required.
+pub(crate) fn check_reason(reason: &str) -> Result<(), Problem> {
+    if reason.trim().is_empty() {
+        return Err(invalid("reason", format!("must have 1 to {MAX_DESCRIPTION_LENGTH} characters")));
+    }
+    check_length("reason", reason, 1..=MAX_DESCRIPTION_LENGTH)
+}
+
 /// Checks that a number is in the range.
 pub(crate) fn check_number(
     field: &str,

@@ -11,6 +11,7 @@ use koan_backup_core::{BackupId, BackupRef};
 use serde::Serialize;
 
 use crate::entities::RoutedEntity;
+use crate::operations::OperationId;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Shared;
 
@@ -36,6 +37,21 @@ impl PathParameters {
         found
             .map(|(_, value)| value.as_str())
             .ok_or_else(|| Problem::new(ProblemKind::NotFound, format!("the path has no `{name}`")))
+    }
+}
+
+impl OperationId {
+    /// Returns the id in `{id}` of a path.
+    pub(crate) fn of_path(path: &PathParameters) -> Result<Self, Problem> {
+        Self::of_text(path.get("id")?)
+    }
+
+    /// Returns the id that a client has sent.
+    pub(crate) fn of_text(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| {
+            Problem::new(ProblemKind::NotFound, "the request does not contain the id of an operation")
+                .with_help("use an id from the list of operations")
+        })
     }
 }
 

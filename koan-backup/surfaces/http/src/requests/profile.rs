@@ -22,3 +22,11 @@ pub(crate) struct DeleteParameters {
     /// Whether the backup is deleted even if it is the last good backup of a series or an entity.
     pub(crate) even_if_last: Option<bool>,
 }
+
+/// The query parameter of the web page that selects a storage profile.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageProfile {
+    /// The name of the storage profile. Without this parameter, the default profile is used.
+    pub(crate) profile: Option<String>,
+}

@@ -52,37 +52,37 @@ pub(crate) struct EntityRestoreBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RestoreBody {
     /// The name of the storage profile that contains the backup. Without this field, the default profile is used.
-    storage_profile: Option<String>,
+    pub(crate) storage_profile: Option<String>,
     /// The names of the entities. Without this field, every entity of the backup is restored.
-    entity_types: Option<Vec<String>>,
+    pub(crate) entity_types: Option<Vec<String>>,
     /// The set into which the records are written.
-    target_set: Option<String>,
+    pub(crate) target_set: Option<String>,
     /// Whether records that are not in the backup are deleted. Requires `confirm`.
-    replace_existing: Option<bool>,
+    pub(crate) replace_existing: Option<bool>,
     /// What happens to a record whose key exists. Without this field, the setting of the application is used.
-    conflict_mode: Option<Conflict>,
+    pub(crate) conflict_mode: Option<Conflict>,
     /// How many records are written in one batch.
     #[schema(minimum = 100, maximum = 10000)]
-    batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
     /// Whether the backup is verified before the first write. It is, unless this field is `false`.
-    validate_before_restore: Option<bool>,
+    pub(crate) validate_before_restore: Option<bool>,
     /// Whether the database may use its bulk load. It may, unless this field or `useBulkMode` is `false`.
-    optimize_for_bulk_insert: Option<bool>,
+    pub(crate) optimize_for_bulk_insert: Option<bool>,
     /// Whether constraints may be suspended. They may, unless this field is `false`.
-    disable_constraints: Option<bool>,
+    pub(crate) disable_constraints: Option<bool>,
     /// Whether indexes may be suspended. They may, unless this field is `false`.
-    disable_indexes: Option<bool>,
+    pub(crate) disable_indexes: Option<bool>,
     /// Whether the database may use its bulk load. It may, unless this field or `optimizeForBulkInsert` is `false`.
-    use_bulk_mode: Option<bool>,
+    pub(crate) use_bulk_mode: Option<bool>,
     /// Which objects the database may suspend so that the restore is faster.
-    optimization_level: Option<OptimizationLevel>,
+    pub(crate) optimization_level: Option<OptimizationLevel>,
     /// A restore is complete or has no effect, so that `true` is refused with the status 422.
-    continue_on_error: Option<bool>,
+    pub(crate) continue_on_error: Option<bool>,
     /// Whether the restore only compares the records and writes nothing.
-    dry_run: Option<bool>,
+    pub(crate) dry_run: Option<bool>,
     /// The name of the database into which the backup is restored (of the provider, if its database has no name).
     /// Required with `replaceExisting`, unless it is a dry run.
-    confirm: Option<String>,
+    pub(crate) confirm: Option<String>,
 }
 
 /// A restore that a request asks for, validated.

@@ -11,8 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::access::extractor::{Admin, Viewer};
 use crate::backups::{self, Accepted};
-use crate::problem::{Problem, ProblemDocument, ProblemKind};
-use crate::requests::{BackupPath, JsonBody, PathParameters, QueryParameters};
+use crate::comparisons::Comparison;
+use crate::problem::{Problem, ProblemDocument};
+use crate::requests::{BackupPath, JsonBody, PathParameters, QueryParameters, check_reason};
 use crate::responses::StatisticsDocument;
 use crate::state::AppState;
 
@@ -94,24 +95,14 @@ pub(super) async fn diff(
     path: PathParameters,
     QueryParameters(parameters): QueryParameters<DiffParameters>,
 ) -> Result<Json<BackupDiff>, Problem> {
-    for entity in &parameters.entity_types {
-        shared.entities.require(entity)?;
-    }
-    // A comparison reads two archives, and the least privileged role may start one.
-    let _place = shared.comparisons.try_acquire().map_err(|_| {
-        Problem::new(ProblemKind::TooManyRequests, "too many comparisons run at the same time").retry_after(5)
-    })?;
-    let mut diff = shared.koan.diff(path.get("before")?, path.get("after")?);
-    if let Some(profile) = &parameters.before_profile {
-        diff = diff.before_in(profile);
-    }
-    if let Some(profile) = &parameters.after_profile {
-        diff = diff.after_in(profile);
-    }
-    if !parameters.entity_types.is_empty() {
-        diff = diff.entities(&parameters.entity_types);
-    }
-    Ok(Json(diff.await?))
+    let comparison = Comparison {
+        before: path.get("before")?,
+        before_profile: parameters.before_profile.as_deref(),
+        after: path.get("after")?,
+        after_profile: parameters.after_profile.as_deref(),
+        entities: &parameters.entity_types,
+    };
+    Ok(Json(comparison.run(&shared).await?))
 }
 
 /// Accepts that entities have fewer records in a backup than in the previous one.
@@ -131,9 +122,7 @@ pub(super) async fn acknowledge(
     backup: BackupPath,
     JsonBody(body): JsonBody<AcknowledgeBody>,
 ) -> Result<Json<Vec<SizeDrop>>, Problem> {
-    if body.reason.trim().is_empty() || body.reason.chars().count() > 1_000 {
-        return Err(Problem::new(ProblemKind::Invalid, "`reason` must have 1 to 1000 characters"));
-    }
+    check_reason(&body.reason)?;
     let id = backups::find(&shared.koan, &backup, None, Accepted::Any, &[]).await?.id;
     Ok(Json(shared.koan.catalog().acknowledge(id, &body.reason).await?))
 }

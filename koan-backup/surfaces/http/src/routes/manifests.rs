@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::backups::{self, Accepted};
-use crate::problem::{Problem, ProblemDocument, ProblemKind};
+use crate::problem::{Problem, ProblemDocument};
 use crate::requests::list::ListParameters;
 use crate::requests::profile::{DeleteParameters, ProfileParameter};
-use crate::requests::{BackupPath, JsonBody, QueryParameters};
+use crate::requests::{BackupPath, JsonBody, QueryParameters, check_reason};
 use crate::responses::{BackupPage, manifest_document};
 use crate::state::AppState;
 
@@ -121,9 +121,7 @@ pub(super) async fn pin(
     QueryParameters(parameters): QueryParameters<ProfileParameter>,
     JsonBody(body): JsonBody<PinBody>,
 ) -> Result<Json<PinDocument>, Problem> {
-    if body.reason.trim().is_empty() || body.reason.chars().count() > 1_000 {
-        return Err(Problem::new(ProblemKind::Invalid, "`reason` must have 1 to 1000 characters"));
-    }
+    check_reason(&body.reason)?;
     let profile = parameters.storage_profile.as_deref();
     let id = backups::find(&shared.koan, &backup, profile, Accepted::Any, &[]).await?.id;
     shared.koan.pin(id, profile, &body.reason).await?;

@@ -20,7 +20,7 @@ use crate::responses::OperationDocument;
 use crate::state::AppState;
 
 /// How long a stream of events is silent at most, so that proxies do not close it.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The state of an operation, as a query parameter.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -120,7 +120,7 @@ pub(super) async fn read(
     State(shared): AppState,
     path: PathParameters,
 ) -> Result<Json<OperationDocument>, Problem> {
-    let operation = shared.operations.get(id(&path)?).await?;
+    let operation = shared.operations.get(OperationId::of_path(&path)?).await?;
     Ok(Json(OperationDocument::new(&operation, &shared.links)))
 }
 
@@ -145,7 +145,7 @@ pub(super) async fn events(
     path: PathParameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = id(&path)?;
+    let id = OperationId::of_path(&path)?;
     let last = headers.get("last-event-id").map(|value| {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
         number.ok_or_else(|| {
@@ -184,18 +184,11 @@ pub(super) async fn cancel(
     State(shared): AppState,
     path: PathParameters,
 ) -> Result<(StatusCode, Json<OperationDocument>), Problem> {
-    let id = id(&path)?;
+    let id = OperationId::of_path(&path)?;
     let operation = shared.operations.get(id).await?;
     principal.require_cancellation_right(&operation.started_by.name)?;
     let operation = shared.operations.cancel(id, &principal.identity()).await?;
     Ok((StatusCode::ACCEPTED, Json(OperationDocument::new(&operation, &shared.links))))
-}
-
-fn id(path: &PathParameters) -> Result<OperationId, Problem> {
-    path.get("id")?.parse().map_err(|_| {
-        Problem::new(ProblemKind::NotFound, "the path does not contain the id of an operation")
-            .with_help("use an id from the list of operations")
-    })
 }
 
 impl StateFilter {

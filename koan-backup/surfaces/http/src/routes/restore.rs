@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::start::start;
 use crate::access::extractor::Operator;
-use crate::orders::{BackupSelection, RestoreRequest, ViabilityRequest};
+use crate::orders::{BackupSelection, Confirmation, RestoreRequest, ViabilityRequest};
 use crate::problem::{Problem, ProblemDocument};
 use crate::requests::restore::{EntityRestoreBody, RestoreBody};
 use crate::requests::wait::{Wait, WaitParameters};
@@ -37,7 +37,11 @@ pub(super) async fn restore(
     wait: Wait,
     JsonBody(body): JsonBody<RestoreBody>,
 ) -> Result<Response, Problem> {
-    let request = RestoreRequest { backup: BackupSelection::Any(backup), order: body.order()? };
+    let request = RestoreRequest {
+        backup: BackupSelection::Any(backup),
+        order: body.order()?,
+        confirmation: Confirmation::OfDeletions,
+    };
     start(&shared, &principal, &headers, wait, request).await
 }
 
@@ -95,7 +99,11 @@ pub(super) async fn restore_at(
     JsonBody(body): JsonBody<EntityRestoreBody>,
 ) -> Result<Response, Problem> {
     let order = body.order(&entity.name);
-    let request = RestoreRequest { backup: BackupSelection::OfEntity(entity.name, backup), order };
+    let request = RestoreRequest {
+        backup: BackupSelection::OfEntity(entity.name, backup),
+        order,
+        confirmation: Confirmation::OfDeletions,
+    };
     start(&shared, &principal, &headers, wait, request).await
 }
 
@@ -127,6 +135,10 @@ pub(super) async fn restore_entity(
     JsonBody(body): JsonBody<RestoreBody>,
 ) -> Result<Response, Problem> {
     let order = body.order()?.only(&entity.name)?;
-    let request = RestoreRequest { backup: BackupSelection::Any(backup), order };
+    let request = RestoreRequest {
+        backup: BackupSelection::Any(backup),
+        order,
+        confirmation: Confirmation::OfDeletions,
+    };
     start(&shared, &principal, &headers, wait, request).await
 }

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use koan_backup_core::archive::BackupStatus;
-use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +13,7 @@ use crate::access::Role;
 use crate::access::extractor::Viewer;
 use crate::problem::Problem;
 use crate::responses::OperationDocument;
+use crate::series::{self, Series};
 use crate::state::AppState;
 
 /// What runs now, and the state of each series of backups.
@@ -61,6 +61,21 @@ pub(super) struct NameStatus {
     healthy: bool,
 }
 
+impl NameStatus {
+    fn new(series: &Series) -> Self {
+        let newest = series.newest();
+        let manifest = newest.manifest();
+        Self {
+            last_backup_id: manifest.id.to_string(),
+            last_backup_at: manifest.created_at,
+            status: manifest.status,
+            last_success_at: series.last_success.as_ref().map(|entry| entry.manifest().created_at),
+            last_verified_at: series.last_verified_at,
+            healthy: newest.is_healthy(),
+        }
+    }
+}
+
 /// Returns the operations that have not ended, and the last backup, verification and health of each series.
 #[utoipa::path(
     get, path = "/api/backup/status", tag = "backups", operation_id = "status",
@@ -70,30 +85,9 @@ pub(super) async fn status(
     Viewer(caller): Viewer,
     State(shared): AppState,
 ) -> Result<Json<StatusDocument>, Problem> {
-    let catalog = shared.koan.catalog();
-    let entries = catalog.query().sort_by(SortBy::Time, Order::Descending).await?.entries;
-    let verified = catalog.verifications().await?;
-    let verified_at = |entry: &CatalogEntry| verified.get(&(entry.profile().to_owned(), entry.id())).copied();
-    let mut names: BTreeMap<String, NameStatus> = BTreeMap::new();
-    for entry in &entries {
-        let manifest = entry.manifest();
-        let state = names.entry(manifest.series_name().to_string()).or_insert_with(|| NameStatus {
-            last_backup_id: manifest.id.to_string(),
-            last_backup_at: manifest.created_at,
-            status: manifest.status,
-            last_success_at: None,
-            last_verified_at: None,
-            healthy: entry.is_healthy(),
-        });
-        if manifest.status.is_complete() {
-            state.last_success_at = state.last_success_at.max(Some(manifest.created_at));
-        }
-        // The record of a verification that found damage is no proof that the series can be restored.
-        if entry.damage().is_none() {
-            state.last_verified_at = state.last_verified_at.max(verified_at(entry));
-        }
-    }
-    let health = catalog.health(shared.koan.expectations()).await?;
+    let (all, _) = series::all(&shared.koan).await?;
+    let names = all.into_iter().map(|(name, series)| (name, NameStatus::new(&series))).collect();
+    let health = shared.koan.catalog().health(shared.koan.expectations()).await?;
     let unfinished = shared.operations.unfinished().await?;
     Ok(Json(StatusDocument {
         caller: CallerDocument { name: caller.name().to_owned(), role: caller.role() },

@@ -1,0 +1,75 @@
+//! The web page: what a person sees and does in a browser.
+//!
+//! Every screen has an address, is rendered by the server, and works without JavaScript. With JavaScript, htmx replaces
+//! the parts that change while an operation runs. The state of a screen is in its address, so that it can be reloaded and
+//! sent to a colleague, and several tabs do not affect each other.
+
+mod actions;
+mod address;
+mod assets;
+mod backup;
+mod backups;
+mod chart;
+mod compare;
+mod coverage;
+mod form;
+mod frame;
+mod operation;
+mod operations;
+mod overview;
+mod problem;
+mod progress;
+mod report;
+mod restore;
+mod restore_steps;
+mod sign_in;
+mod state;
+mod wording;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::state::Shared;
+
+pub(crate) use problem::present;
+
+/// The path of the page below the public path.
+pub(crate) const ROOT: &str = "/ui";
+
+/// Returns the routes of the page that need a caller. Each of their handlers requires a role.
+pub(crate) fn protected() -> Router<Arc<Shared>> {
+    let screens = Router::new()
+        .route("/", get(overview::show))
+        .route("/coverage", get(coverage::show))
+        .route("/backups", get(backups::show))
+        .route("/backups/{backup}", get(backup::show))
+        .route("/compare", get(compare::show))
+        .route("/restore", get(restore::show))
+        .route("/operations", get(operations::show))
+        .route("/operations/{id}", get(operation::show))
+        .route("/operations/{id}/progress", get(progress::stream));
+    let actions = Router::new()
+        .route("/backup", post(actions::back_up))
+        .route("/backups/{backup}/verify", post(actions::verify))
+        .route("/backups/{backup}/copy", post(actions::copy))
+        .route("/backups/{backup}/pin", post(actions::pin))
+        .route("/backups/{backup}/unpin", post(actions::unpin))
+        .route("/backups/{backup}/acknowledge", post(actions::acknowledge))
+        .route("/backups/{backup}/delete", post(actions::delete))
+        .route("/restore/check", post(restore::check))
+        .route("/restore/preview", post(restore::preview))
+        .route("/restore/start", post(restore::start))
+        .route("/operations/{id}/cancel", post(actions::cancel));
+    Router::new().nest(ROOT, screens.merge(actions))
+}
+
+/// Returns the routes of the page that need no caller: the sign-in, and the files that every screen uses.
+pub(crate) fn public() -> Router<Arc<Shared>> {
+    let routes = Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::start))
+        .route("/sign-out", post(sign_in::end))
+        .route("/assets/{version}/{file}", get(assets::file));
+    Router::new().nest(ROOT, routes)
+}

@@ -1,0 +1,36 @@
+//! The addresses of the screens, below the root of the page.
+
+use koan_backup_core::BackupId;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::operations::OperationId;
+
+/// Returns the address of a backup in a storage profile.
+pub(super) fn backup(id: BackupId, profile: &str) -> String {
+    format!("/backups/{id}?profile={}", encoded(profile))
+}
+
+/// Returns the address of the restore of a backup.
+pub(super) fn restore(id: BackupId, profile: &str) -> String {
+    format!("/restore?backup={id}&profile={}", encoded(profile))
+}
+
+/// Returns the address of the list of the backups with a name.
+pub(super) fn backups_named(name: &str) -> String {
+    format!("/backups?name={}", encoded(name))
+}
+
+/// Returns the address of an operation.
+pub(super) fn operation(id: OperationId) -> String {
+    format!("/operations/{id}")
+}
+
+/// Returns the last eight digits of an id, by which people name a backup or an operation.
+pub(super) fn short(id: impl ToString) -> String {
+    let id = id.to_string();
+    id.get(id.len().saturating_sub(8)..).unwrap_or_default().to_owned()
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}

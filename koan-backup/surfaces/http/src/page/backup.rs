@@ -1,0 +1,333 @@
+//! One backup: what it holds, what keeps it, where its copies are, and what can be done with it.
+
+use axum::extract::State;
+use axum::response::Response;
+use koan_backup_core::Retention;
+use koan_backup_core::archive::{EntityStatus, Manifest};
+use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
+use koan_backup_core::retention::KeepReason;
+use maud::{Markup, html};
+
+use super::form::{filled, visit_field};
+use super::frame::{Refresh, Screen, View};
+use super::problem::sentence;
+use super::state::Level;
+use super::{address, state, wording};
+use crate::access::Role;
+use crate::access::extractor::Viewer;
+use crate::backups::{self, Accepted};
+use crate::problem::Problem;
+use crate::requests::profile::PageProfile;
+use crate::requests::{BackupPath, QueryParameters};
+use crate::series::verified_at;
+use crate::state::{AppState, Shared};
+
+/// How many other backups of the series can be selected for a comparison.
+const COMPARABLE: usize = 50;
+
+/// Returns one backup.
+pub(super) async fn show(
+    Viewer(caller): Viewer,
+    State(shared): AppState,
+    backup: BackupPath,
+    QueryParameters(parameters): QueryParameters<PageProfile>,
+) -> Result<Response, Problem> {
+    let view = View::new(&shared, &caller);
+    let profile = filled(parameters.profile).unwrap_or_else(|| backups::default_profile(&shared.koan));
+    let manifest = backups::find(&shared.koan, &backup, Some(&profile), Accepted::Any, &[]).await?;
+    let catalog = shared.koan.catalog();
+    let all = catalog.query().sort_by(SortBy::Time, Order::Descending).await?.entries;
+    let verifications = catalog.verifications().await?;
+    let copies: Vec<_> = all.iter().filter(|entry| entry.id() == manifest.id).collect();
+    let entry = copies.iter().copied().find(|entry| entry.profile() == profile);
+    let health = catalog.health(shared.koan.expectations()).await?;
+    let losses: Vec<_> = health.size_drops.iter().filter(|drop| drop.backup == manifest.id).collect();
+    let kept = kept(&shared, &manifest, &profile).await?;
+    let others: Vec<_> = all
+        .iter()
+        .filter(|other| other.id() != manifest.id && other.manifest().series_name() == manifest.series_name())
+        .filter(|other| other.manifest().archive.is_some())
+        .take(COMPARABLE)
+        .collect();
+    let content = html! {
+        h1 { (manifest.name) " " span.id { (address::short(manifest.id)) } }
+        @if let Some(entry) = entry { p.lead { (first_line(&view, entry, verified_at(entry, &verifications))) } }
+        @if let Some(description) = &manifest.description { p { (description) } }
+        (main_actions(&view, &manifest, &profile))
+        @if let Some(damage) = entry.and_then(CatalogEntry::damage) {
+            div.notice.problem role="alert" { p { (sentence(damage)) } }
+        }
+        @if let Some(error) = &manifest.error { div.notice.problem { p { (sentence(error)) } } }
+        (contents(&manifest))
+        (warnings(entry, &manifest))
+        @if !losses.is_empty() {
+            section aria-labelledby="losses" {
+                h2 #losses { "Lost records" }
+                ul.attention {
+                    @for loss in &losses { li { (Level::Problem.mark()) div { 
+                            (loss.entity) " had " (wording::number(loss.before)) " records in the backup before, and has "
+                            (wording::number(loss.after)) " here."
+                         } } }
+                }
+                @if view.may(Role::Admin) {
+                    details {
+                        summary { "Accept the loss" }
+                        form.narrow method="post" action=(action(&view, &manifest, "acknowledge")) {
+                            input type="hidden" name="profile" value=(profile);
+                            label for="loss-reason" { "Why the records are not needed" }
+                            input #loss-reason name="reason" required maxlength="1000";
+                            button type="submit" { "Accept the loss" }
+                        }
+                    }
+                }
+            }
+        }
+        section aria-labelledby="kept" {
+            h2 #kept { "What keeps it" }
+            @if kept.is_empty() { p { "Nothing keeps this backup: it can be deleted." } }
+            @else { ul { @for reason in &kept { li { (sentence(&reason.to_string())) } } } }
+            (pin_forms(&view, &manifest, &profile, &kept))
+        }
+        section aria-labelledby="copies" {
+            h2 #copies { "Where it is" }
+            ul {
+                @for copy in &copies {
+                    li {
+                        @if copy.profile() == profile { strong { (copy.profile()) } " (shown here)" }
+                        @else { a href=(view.link(address::backup(copy.id(), copy.profile()))) { (copy.profile()) } }
+                        @if let Some(archive) = &copy.manifest().archive { ": " code { (archive.file) } ", " (wording::size(archive.size_bytes)) }
+                    }
+                }
+            }
+            (copy_form(&view, &manifest, &profile, &copies))
+        }
+        @if !others.is_empty() && manifest.archive.is_some() { (compare_form(&view, &manifest, &profile, &others)) }
+        (facts(&view, &manifest))
+        @if view.may(Role::Admin) { (delete_form(&view, &manifest, &profile)) }
+    };
+    let title = format!("{} {}", manifest.name, address::short(manifest.id));
+    Ok(view.page(Screen::Backups, &title, Refresh::Never, &content))
+}
+
+/// Returns the reasons for which the backup is kept: those of the retention policy, or without one those that prevent a
+/// deletion.
+async fn kept(shared: &Shared, manifest: &Manifest, profile: &str) -> Result<Vec<KeepReason>, Problem> {
+    let koan = &shared.koan;
+    let policy = koan.retention_policy().cloned();
+    let has_policy = policy.is_some();
+    let plan = koan.retention(policy.unwrap_or_else(|| Retention::new().keep_last(usize::MAX)));
+    let plan = plan.in_profile(profile).plan().await?;
+    let decision = plan.decisions.into_iter().find(|decision| decision.id == manifest.id);
+    let mut kept = decision.map(|decision| decision.kept).unwrap_or_default();
+    if !has_policy {
+        kept.retain(|reason| !matches!(reason, KeepReason::Last { .. }));
+    }
+    Ok(kept)
+}
+
+fn action(view: &View<'_>, manifest: &Manifest, name: &str) -> String {
+    view.link(format!("/backups/{}/{name}", manifest.id))
+}
+
+fn first_line(view: &View<'_>, entry: &CatalogEntry, verified: Option<jiff::Timestamp>) -> Markup {
+    let (level, text) = state::of_backup(entry);
+    html! {
+        (level.says(text))
+        ", started " (view.time(entry.manifest().created_at))
+        @match verified {
+            Some(at) => { ", verified " (view.time(at)) },
+            None if entry.damage().is_none() => ", never verified",
+            None => "",
+        }
+        "."
+    }
+}
+
+fn main_actions(view: &View<'_>, manifest: &Manifest, profile: &str) -> Markup {
+    let download = view.shared.links.to(&format!("/api/backup/manifests/{}/download", manifest.id));
+    let query = serde_html_form::to_string([("storageProfile", profile)]).unwrap_or_default();
+    html! {
+        @if manifest.archive.is_some() {
+            div.actions {
+                @if view.may(Role::Operator) && manifest.status.is_complete() {
+                    a.button.primary href=(view.link(address::restore(manifest.id, profile))) { "Restore" }
+                }
+                @if view.may(Role::Operator) {
+                    form method="post" action=(action(view, manifest, "verify")) {
+                        (visit_field())
+                        input type="hidden" name="profile" value=(profile);
+                        button type="submit" { "Verify" }
+                    }
+                }
+                @if view.may(Role::Admin) {
+                    a.button href=(format!("{download}?{query}")) download { "Download" }
+                }
+            }
+        }
+    }
+}
+
+fn contents(manifest: &Manifest) -> Markup {
+    html! {
+        section aria-labelledby="contents" {
+            h2 #contents { "What it holds" }
+            @if manifest.entities.is_empty() {
+                p.empty { "The manifest lists no entity: the archive is encrypted as a whole, or the backup failed before it read one." }
+            } @else {
+                div.card {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "Entity" }
+                                th scope="col" { "Database" }
+                                th.number scope="col" { "Records" }
+                                th.number scope="col" { "Size" }
+                                th.number scope="col" { "In the archive" }
+                            }
+                        }
+                        tbody {
+                            @for entity in &manifest.entities {
+                                tr {
+                                    th scope="row" {
+                                        (entity.entity)
+                                        @if entity.set.as_str() != "root" { " (" (entity.set) ")" }
+                                        @if entity.policy.encrypt { " " span.tag { "encrypted" } }
+                                        @if entity.status == EntityStatus::Failed {
+                                            div.detail { (Level::Problem.says(&sentence(entity.error.as_deref().unwrap_or("failed")))) }
+                                        }
+                                    }
+                                    td data-label="Database" { (entity.provider) }
+                                    td.number data-label="Records" { (wording::number(entity.item_count)) }
+                                    td.number data-label="Size" { (wording::size(entity.size_bytes)) }
+                                    td.number data-label="In the archive" { (wording::size(entity.compressed_bytes)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn warnings(entry: Option<&CatalogEntry>, manifest: &Manifest) -> Markup {
+    let is_hidden = entry.is_some_and(|entry| entry.warnings().is_none());
+    html! {
+        @if is_hidden {
+            p { (Level::Attention.says("The archive is encrypted as a whole and contains warnings, which are not readable here.")) }
+        }
+        @if !manifest.warnings.is_empty() {
+            section aria-labelledby="warnings" {
+                h2 #warnings { "Warnings about a restore" }
+                ul.attention {
+                    @for warning in &manifest.warnings { li { (Level::Attention.mark()) div { (sentence(warning)) } } }
+                }
+            }
+        }
+    }
+}
+
+fn pin_forms(view: &View<'_>, manifest: &Manifest, profile: &str, kept: &[KeepReason]) -> Markup {
+    let is_pinned = kept.iter().any(|reason| matches!(reason, KeepReason::Pinned { .. }));
+    html! {
+        @if view.may(Role::Operator) && !is_pinned {
+            details {
+                summary { "Pin it, so that it cannot be deleted" }
+                form.narrow method="post" action=(action(view, manifest, "pin")) {
+                    input type="hidden" name="profile" value=(profile);
+                    label for="pin-reason" { "Reason" }
+                    input #pin-reason name="reason" required maxlength="1000";
+                    button type="submit" { "Pin" }
+                }
+            }
+        }
+        @if view.may(Role::Admin) && is_pinned {
+            form method="post" action=(action(view, manifest, "unpin")) {
+                input type="hidden" name="profile" value=(profile);
+                button type="submit" { "Remove the pin" }
+            }
+        }
+    }
+}
+
+fn copy_form(view: &View<'_>, manifest: &Manifest, profile: &str, copies: &[&CatalogEntry]) -> Markup {
+    let capabilities = view.shared.koan.capabilities();
+    let has_copy = |name: &str| copies.iter().any(|copy| copy.profile() == name);
+    let targets: Vec<_> = capabilities.profiles.iter().filter(|target| !has_copy(&target.name)).collect();
+    html! {
+        @if view.may(Role::Operator) && !targets.is_empty() && manifest.status.is_complete() {
+            form.inline method="post" action=(action(view, manifest, "copy")) {
+                (visit_field())
+                input type="hidden" name="profile" value=(profile);
+                label for="to" { "Copy to" }
+                select #to name="to" { @for target in &targets { option value=(target.name) { (target.name) } } }
+                button type="submit" { "Copy" }
+            }
+        }
+    }
+}
+
+fn compare_form(view: &View<'_>, manifest: &Manifest, profile: &str, others: &[&CatalogEntry]) -> Markup {
+    html! {
+        section aria-labelledby="compare" {
+            h2 #compare { "Compare" }
+            form.inline method="get" action=(view.link("/compare")) {
+                input type="hidden" name="after" value=(manifest.id);
+                input type="hidden" name="after_profile" value=(profile);
+                label for="before" { "With" }
+                select #before name="before" {
+                    @for other in others {
+                        option value=(other.id()) {
+                            (address::short(other.id())) ", " (wording::ago(other.manifest().created_at, view.now))
+                        }
+                    }
+                }
+                button type="submit" { "Compare" }
+            }
+        }
+    }
+}
+
+fn facts(view: &View<'_>, manifest: &Manifest) -> Markup {
+    html! {
+        section aria-labelledby="facts" {
+            h2 #facts { "Details" }
+            dl.facts {
+                dt { "Id" } dd { code { (manifest.id) } }
+                dt { "Series" } dd { (manifest.series_name()) }
+                dt { "Started" } dd { (wording::exact(manifest.created_at)) }
+                dt { "Duration" } dd { (wording::duration(manifest.duration_ms)) }
+                @if let Some(by) = &manifest.triggered_by { dt { "Started by" } dd { (by) } }
+                @if let Some(reason) = &manifest.reason { dt { "Reason" } dd { (reason) } }
+                dt { "Tags" } dd { @if manifest.tags.is_empty() { "none" } @else { (manifest.tags.join(", ")) } }
+                dt { "Encryption" } dd {
+                    @match &manifest.encryption {
+                        Some(encryption) => { "for the keys " (encryption.key_ids.join(", ")) },
+                        None => "none",
+                    }
+                }
+                dt { "Written by" } dd { (manifest.producer.name) " " (manifest.producer.version) }
+            }
+            p {
+                a href=(view.shared.links.to(&format!("/api/backup/manifests/{}", manifest.id))) { "Manifest as JSON" }
+            }
+        }
+    }
+}
+
+fn delete_form(view: &View<'_>, manifest: &Manifest, profile: &str) -> Markup {
+    html! {
+        section.danger-zone aria-labelledby="delete" {
+            h2 #delete { "Delete" }
+            form.narrow method="post" action=(action(view, manifest, "delete")) {
+                input type="hidden" name="profile" value=(profile);
+                p { "The archive is removed from " strong { (profile) } ". Copies in other storage profiles stay." }
+                label.check {
+                    input type="checkbox" name="confirmed" value="yes" required;
+                    span { "Delete backup " (address::short(manifest.id)) }
+                }
+                button.danger type="submit" { "Delete" }
+            }
+        }
+    }
+}

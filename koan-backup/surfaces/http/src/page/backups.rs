@@ -1,0 +1,265 @@
+//! The list of the backups, with its filter.
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use koan_backup_core::BackupId;
+use koan_backup_core::archive::BackupStatus;
+use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
+use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+
+use super::form::filled;
+use super::frame::{Refresh, Screen, View};
+use super::problem::sentence;
+use super::state::Level;
+use super::{address, chart, overview, state, wording};
+use crate::access::extractor::Viewer;
+use crate::problem::{Problem, ProblemKind};
+use crate::requests::QueryParameters;
+use crate::series::{self, Verifications, verified_at};
+use crate::state::AppState;
+
+/// The number of backups on a page of the list.
+const PAGE_SIZE: usize = 50;
+
+/// The filter of the list.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<usize>,
+    /// The backup that was just deleted.
+    #[serde(skip_serializing)]
+    deleted: Option<BackupId>,
+}
+
+/// The states of the filter: the value of the option, and its text.
+const STATES: [(&str, &str); 6] = [
+    ("", "any"),
+    ("complete", "complete"),
+    ("healthy", "complete, without warnings"),
+    ("attention", "needs attention"),
+    ("failed", "failed"),
+    ("cancelled", "cancelled"),
+];
+
+impl Filter {
+    /// Removes fields that a person left empty.
+    fn cleaned(self) -> Self {
+        let Self { name, tag, entity, from, to, state, page, deleted } = self;
+        let [name, tag, entity, from, to, state] = [name, tag, entity, from, to, state].map(filled);
+        Self { name, tag, entity, from, to, state, page, deleted }
+    }
+
+    fn is_set(&self) -> bool {
+        [&self.name, &self.tag, &self.entity, &self.from, &self.to, &self.state]
+            .iter()
+            .any(|field| field.is_some())
+    }
+
+    /// Returns the address of another page of the list.
+    fn address(&self, page: usize) -> Result<String, Problem> {
+        let filter = Self { page: Some(page), ..self.clone() };
+        let query = serde_html_form::to_string(filter)
+            .map_err(|_| Problem::new(ProblemKind::Internal, "the address of a page cannot be composed"))?;
+        Ok(format!("/backups?{query}"))
+    }
+}
+
+/// Returns the list.
+pub(super) async fn show(
+    Viewer(caller): Viewer,
+    State(shared): AppState,
+    QueryParameters(filter): QueryParameters<Filter>,
+) -> Result<Response, Problem> {
+    let view = View::new(&shared, &caller);
+    let filter = filter.cleaned();
+    let catalog = shared.koan.catalog();
+    let number = filter.page.unwrap_or(1).clamp(1, 1_000_000);
+    let mut query = catalog.query();
+    if let Some(name) = &filter.name {
+        query = query.name(name);
+    }
+    if let Some(tag) = &filter.tag {
+        query = query.all_tags([tag]);
+    }
+    if let Some(entity) = &filter.entity {
+        shared.entities.require(entity)?;
+        query = query.containing(entity);
+    }
+    query = match (day(filter.from.as_deref())?, day(filter.to.as_deref())?) {
+        (Some(from), Some(to)) => query.between(start(from)?..start(after(to)?)?),
+        (Some(from), None) => query.between(start(from)?..),
+        (None, Some(to)) => query.between(..start(after(to)?)?),
+        (None, None) => query,
+    };
+    query = match filter.state.as_deref() {
+        None => query,
+        Some("complete") => query.statuses([BackupStatus::Completed, BackupStatus::CompletedWithWarnings]),
+        Some("healthy") => query.healthy(),
+        Some("attention") => query.requiring_attention(),
+        Some("failed") => query.statuses([BackupStatus::Failed]),
+        Some("cancelled") => query.statuses([BackupStatus::Cancelled]),
+        Some(_) => return Err(Problem::new(ProblemKind::Invalid, "the list has no such state")),
+    };
+    let query = query.sort_by(SortBy::Time, Order::Descending).skip((number - 1) * PAGE_SIZE).take(PAGE_SIZE);
+    let (page, unreadable) = (query.await?, catalog.unreadable().await?);
+    let (all, verifications) = series::all(&shared.koan).await?;
+    let pages = page.total.div_ceil(PAGE_SIZE);
+    let total = u64::try_from(page.total).unwrap_or(u64::MAX);
+    let content = html! {
+        h1 {
+            @match (page.total, filter.is_set()) {
+                (0, false) => "There are no backups",
+                (_, false) => (wording::counted(total, "backup")),
+                (_, true) => { (wording::counted(total, "backup")) " of this filter" },
+            }
+        }
+        @if let Some(id) = filter.deleted.filter(|id| !page.entries.iter().any(|entry| entry.id() == *id)) {
+            p.notice role="status" { "Backup " (address::short(id)) " was deleted." }
+        }
+        (form(&view, &filter))
+        @if let Some(series) = filter.name.as_ref().and_then(|name| all.get(name)) {
+            @let points = overview::points(series);
+            @if points.len() > 1 { (chart::sizes(&points)) }
+        }
+        @if page.entries.is_empty() {
+            p.empty {
+                @if filter.is_set() { "No backup matches the filter. " a href=(view.link("/backups")) { "Show all backups" } }
+                @else { "Each backup appears here once it is published. Start one on the " a href=(view.link("")) { "overview" } "." }
+            }
+        } @else {
+            (table(&view, &page.entries, &verifications))
+        }
+        @if pages > 1 {
+            nav.pages aria-label="Pages" {
+                @if number > 1 { a href=(view.link(filter.address(number - 1)?)) { "Newer" } }
+                span { "Page " (number) " of " (pages) }
+                @if number < pages { a href=(view.link(filter.address(number + 1)?)) { "Older" } }
+            }
+        }
+        @if !unreadable.is_empty() {
+            section aria-labelledby="unreadable" {
+                h2 #unreadable { "Not readable" }
+                ul.attention {
+                    @for (profile, backup) in &unreadable {
+                        li {
+                            (Level::Problem.mark())
+                            div { "Backup " (backup.id) " in " (profile) ": " (sentence(&backup.problem)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    Ok(view.page(Screen::Backups, "Backups", Refresh::Never, &content))
+}
+
+fn form(view: &View<'_>, filter: &Filter) -> Markup {
+    let value = |field: &Option<String>| field.clone().unwrap_or_default();
+    html! {
+        form.filter method="get" action=(view.link("/backups")) role="search" {
+            div { label for="name" { "Name" } input #name name="name" value=(value(&filter.name)); }
+            div { label for="tag" { "Tag" } input #tag name="tag" value=(value(&filter.tag)); }
+            div {
+                label for="entity" { "Entity" }
+                select #entity name="entity" {
+                    option value="" { "any" }
+                    @for entity in view.shared.entities.all() {
+                        option value=(entity.name) selected[filter.entity.as_ref() == Some(&entity.name)] { (entity.name) }
+                    }
+                }
+            }
+            div { label for="from" { "From" } input #from type="date" name="from" value=(value(&filter.from)); }
+            div { label for="to" { "To" } input #to type="date" name="to" value=(value(&filter.to)); }
+            div {
+                label for="state" { "State" }
+                select #state name="state" {
+                    @for (value, text) in STATES {
+                        option value=(value) selected[filter.state.as_deref().unwrap_or_default() == value] { (text) }
+                    }
+                }
+            }
+            button type="submit" { "Filter" }
+        }
+    }
+}
+
+fn table(view: &View<'_>, entries: &[CatalogEntry], verifications: &Verifications) -> Markup {
+    html! {
+        div.card {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Backup" }
+                        th scope="col" { "Started" }
+                        th scope="col" { "State" }
+                        th scope="col" { "Verified" }
+                        th.number scope="col" { "Records" }
+                        th.number scope="col" { "Size" }
+                        th scope="col" { "Storage" }
+                    }
+                }
+                tbody {
+                    @for entry in entries {
+                        @let manifest = entry.manifest();
+                        @let (level, text) = state::of_backup(entry);
+                        tr {
+                            th scope="row" {
+                                a href=(view.link(address::backup(entry.id(), entry.profile()))) {
+                                    (manifest.name) " " span.id { (address::short(entry.id())) }
+                                }
+                                @for tag in &manifest.tags { " " span.tag { (tag) } }
+                            }
+                            td data-label="Started" { (view.time(manifest.created_at)) }
+                            td data-label="State" { (level.says(text)) }
+                            td data-label="Verified" {
+                                @match verified_at(entry, verifications) {
+                                    Some(at) => (view.time(at)),
+                                    None => "never",
+                                }
+                            }
+                            td.number data-label="Records" { (wording::number(manifest.verification.total_item_count)) }
+                            td.number data-label="Size" { (wording::size(entry.size_bytes())) }
+                            td data-label="Storage" { (entry.profile()) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Parses a day of the filter.
+fn day(text: Option<&str>) -> Result<Option<Date>, Problem> {
+    let parsed = text.map(str::parse).transpose();
+    parsed.map_err(|_| {
+        Problem::new(ProblemKind::Invalid, "a day of the filter is not a date")
+            .with_help("write it as `2025-10-02`")
+    })
+}
+
+fn after(day: Date) -> Result<Date, Problem> {
+    day.tomorrow().map_err(|_| Problem::new(ProblemKind::Invalid, "a day of the filter is too late"))
+}
+
+/// Returns the start of a day in UTC.
+fn start(day: Date) -> Result<Timestamp, Problem> {
+    let start = TimeZone::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
+    start.map_err(|_| Problem::new(ProblemKind::Invalid, "a day of the filter is not a date"))
+}

@@ -1,0 +1,206 @@
+//! The coverage: what is backed up, what is not, and how to change that.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use koan_backup_core::Inventory;
+use koan_backup_core::entity::PolicySource;
+use koan_backup_core::catalog::{Order, SortBy};
+use koan_backup_core::report::{UncoveredColumn, UncoveredTable};
+use maud::{Markup, html};
+
+use super::frame::{Refresh, Screen, View};
+use super::problem::sentence;
+use super::state::Level;
+use super::wording;
+use crate::access::extractor::Viewer;
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// Returns the coverage.
+pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Result<Response, Problem> {
+    let view = View::new(&shared, &caller);
+    let koan = &shared.koan;
+    let inventory = koan.inventory();
+    let newest = koan.catalog().query().sort_by(SortBy::Time, Order::Descending).await?.entries;
+    let mut records: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in newest.iter().filter(|entry| entry.manifest().status.is_complete()) {
+        let mut of_backup: BTreeMap<String, u64> = BTreeMap::new();
+        for stored in &entry.manifest().entities {
+            *of_backup.entry(koan.current_entity_name(&stored.entity).to_string()).or_default() +=
+                stored.item_count;
+        }
+        for (entity, count) in of_backup {
+            records.entry(entity).or_insert(count);
+        }
+    }
+    let gaps = inventory.uncovered.len() + inventory.warnings.len();
+    let content = html! {
+        h1 { @if gaps == 0 { "Everything is covered" } @else { "Not everything is covered" } }
+        (included(&inventory, &records))
+        @if gaps > 0 { (uncovered(&inventory)) }
+        @if !inventory.excluded.is_empty() {
+            section aria-labelledby="excluded" {
+                h2 #excluded { "Excluded with a reason" }
+                div.card {
+                    table {
+                        thead { tr { th scope="col" { "Entity" } th scope="col" { "Reason" } th scope="col" { "Declared at" } } }
+                        tbody {
+                            @for entity in &inventory.excluded {
+                                tr {
+                                    th scope="row" { (entity.entity) }
+                                    td data-label="Reason" { (entity.reason) }
+                                    td data-label="Declared at" { code { (entity.location) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if !inventory.notes.is_empty() {
+            section aria-labelledby="notes" {
+                h2 #notes { "Remarks" }
+                ul { @for note in &inventory.notes { li { (sentence(note)) } } }
+            }
+        }
+        p.muted { "The databases were described " (view.time(inventory.discovered_at)) "." }
+    };
+    Ok(view.page(Screen::Coverage, "Coverage", Refresh::Never, &content))
+}
+
+fn included(inventory: &Inventory, records: &BTreeMap<String, u64>) -> Markup {
+    html! {
+        section aria-labelledby="included" {
+            h2 #included { "Backed up" }
+            @if inventory.included.is_empty() {
+                p.empty { "No entity is covered. Derive " code { "Entity" } " for a struct and declare a scope." }
+            } @else {
+                div.card {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "Entity" }
+                                th scope="col" { "Table" }
+                                th scope="col" { "Policy" }
+                                th scope="col" { "Declared by" }
+                                th.number scope="col" { "Records, last backup" }
+                            }
+                        }
+                        tbody {
+                            @for entity in &inventory.included {
+                                tr {
+                                    th scope="row" {
+                                        (entity.entity)
+                                        @if let Some(problem) = &entity.problem {
+                                            div.detail { (Level::Problem.says(&sentence(problem))) }
+                                        }
+                                    }
+                                    td data-label="Table" {
+                                        @match (&entity.provider, &entity.table) {
+                                            (Some(provider), Some(table)) => { code { (table) } " of " (provider) },
+                                            (Some(provider), None) => (provider),
+                                            _ => "–",
+                                        }
+                                    }
+                                    td data-label="Policy" { @if entity.policy.encrypt { "encrypted" } @else { "as text" } }
+                                    td data-label="Declared by" { (declared_by(entity.policy.source)) ", " code { (entity.location) } }
+                                    td.number data-label="Records, last backup" {
+                                        @match records.get(&entity.entity) {
+                                            Some(count) => (wording::number(*count)),
+                                            None => "none",
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn declared_by(source: PolicySource) -> &'static str {
+    match source {
+        PolicySource::Attribute => "its attribute",
+        PolicySource::Scope => "the scope of its crate",
+    }
+}
+
+fn uncovered(inventory: &Inventory) -> Markup {
+    html! {
+        section aria-labelledby="uncovered" {
+            h2 #uncovered { "Not backed up" }
+            ul.attention {
+                @for entity in &inventory.uncovered {
+                    li {
+                        (Level::Problem.mark())
+                        div {
+                            strong { (entity.entity) } ": " (entity.why) ", at " code { (entity.location) }
+                            (lines(&[
+                                ("To cover it, above the struct", "#[entity_backup]".to_owned()),
+                                ("To exclude it", "#[entity_backup(enabled = false, reason = \"…\")]".to_owned()),
+                            ]))
+                        }
+                    }
+                }
+                @for table in &inventory.uncovered_tables { (table_item(table)) }
+                @for column in &inventory.uncovered_columns { (column_item(column)) }
+                @for warning in inventory.other_warnings() {
+                    li { (Level::Problem.mark()) div { (sentence(warning)) } }
+                }
+            }
+        }
+    }
+}
+
+fn table_item(UncoveredTable { provider, table, .. }: &UncoveredTable) -> Markup {
+    html! {
+        li {
+            (Level::Problem.mark())
+            div {
+                "Table " strong { (table) } " of " (provider) " belongs to no entity."
+                (lines(&[
+                    ("To cover it, a struct with", format!("#[derive(Serialize, Deserialize, Entity)]\n#[entity(table = {table:?})]")),
+                    ("To ignore it, in the options of the provider", format!(".ignore_table({table:?}, \"…\")")),
+                ]))
+            }
+        }
+    }
+}
+
+fn column_item(UncoveredColumn { provider, table, column, entity, .. }: &UncoveredColumn) -> Markup {
+    html! {
+        li {
+            (Level::Problem.mark())
+            div {
+                "Column " strong { (column) } " of " (provider) "." (table) " has no field in " (entity) "."
+                (lines(&[(
+                    "To cover it, a field of the struct (with the type of the column)",
+                    format!("#[serde(rename = {column:?})]\npub {}: …,", rust_name(column)),
+                )]))
+            }
+        }
+    }
+}
+
+/// Returns lines of Rust that can be copied, each with its purpose.
+fn lines(lines: &[(&str, String)]) -> Markup {
+    html! {
+        dl.remedy { @for (purpose, line) in lines { dt { (purpose) } dd { pre tabindex="0" { code { (line) } } } } }
+    }
+}
+
+/// Returns a name that a field can have.
+fn rust_name(column: &str) -> String {
+    let mut name = String::new();
+    for character in column.chars() {
+        if character.is_uppercase() && name.ends_with(|last: char| last.is_lowercase()) {
+            name.push('_');
+        }
+        name.extend(character.to_lowercase().map(|c| if c.is_alphanumeric() { c } else { '_' }));
+    }
+    name
+}

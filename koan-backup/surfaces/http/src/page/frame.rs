@@ -1,0 +1,158 @@
+//! The frame of every screen: its head, its navigation, and the caller.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use super::{ROOT, assets, wording};
+use crate::access::{Principal, PrincipalOrigin, Role};
+use crate::state::Shared;
+
+/// The screens in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Screen {
+    Overview,
+    Coverage,
+    Backups,
+    Restore,
+    Operations,
+}
+
+impl Screen {
+    const ALL: [Self; 5] = [Self::Overview, Self::Coverage, Self::Backups, Self::Restore, Self::Operations];
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Coverage => "Coverage",
+            Self::Backups => "Backups",
+            Self::Restore => "Restore",
+            Self::Operations => "Operations",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "",
+            Self::Coverage => "/coverage",
+            Self::Backups => "/backups",
+            Self::Restore => "/restore",
+            Self::Operations => "/operations",
+        }
+    }
+}
+
+/// How a screen is kept up to date in a browser without JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refresh {
+    /// It does not change by itself.
+    Never,
+    /// It is loaded again every few seconds, because an operation runs.
+    WhileRunning,
+}
+
+/// Who sees a screen, and when.
+#[derive(Debug)]
+pub(super) struct View<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) caller: &'a Principal,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(shared: &'a Shared, caller: &'a Principal) -> Self {
+        Self { shared, caller, now: Timestamp::now() }
+    }
+
+    /// Returns whether the caller has the role `required` or a higher one, so that a button is shown.
+    pub(super) fn may(&self, required: Role) -> bool {
+        self.caller.role() >= required
+    }
+
+    /// Returns the address of a route of the page.
+    pub(super) fn link(&self, route: impl AsRef<str>) -> String {
+        link(self.shared, route)
+    }
+
+    /// Returns a time relative to now.
+    pub(super) fn time(&self, at: Timestamp) -> Markup {
+        wording::time(at, self.now)
+    }
+
+    /// Returns a screen.
+    pub(super) fn page(&self, screen: Screen, title: &str, refresh: Refresh, content: &Markup) -> Response {
+        let caller = html! {
+            p.caller {
+                "signed in as " strong { (self.caller.name()) } " (" (self.caller.role()) ")"
+                @if self.caller.origin() == PrincipalOrigin::Session {
+                    form method="post" action=(self.link("/sign-out")) {
+                        button.quiet type="submit" { "Sign out" }
+                    }
+                }
+            }
+        };
+        document(self.shared, Some(screen), title, refresh, &caller, content)
+    }
+}
+
+/// Returns the address of a route of the page.
+pub(super) fn link(shared: &Shared, route: impl AsRef<str>) -> String {
+    shared.links.to(&format!("{ROOT}{}", route.as_ref()))
+}
+
+/// Returns a complete document. `caller` is what the header says about the caller.
+pub(super) fn document(
+    shared: &Shared,
+    screen: Option<Screen>,
+    title: &str,
+    refresh: Refresh,
+    caller: &Markup,
+    content: &Markup,
+) -> Response {
+    let application = shared.koan.capabilities().application;
+    let asset = |name: &str| shared.links.to(&assets::route(name));
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // Scripts of htmx are never evaluated, and its styles are in `page.css`, as the policy of the page requires.
+                meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"historyEnabled":false}"#;
+                @if refresh == Refresh::WhileRunning {
+                    noscript { meta http-equiv="refresh" content="2"; }
+                }
+                title { (title) " · " (application) " backups" }
+                link rel="stylesheet" href=(asset("page.css"));
+                script src=(asset("htmx.min.js")) defer {}
+                script src=(asset("sse.min.js")) defer {}
+                script src=(asset("page.js")) defer {}
+            }
+            body {
+                a.skip href="#content" { "Skip to the content" }
+                header {
+                    div.bar {
+                        p.application { (application) " backups" }
+                        (caller)
+                    }
+                    @if screen.is_some() || !caller.0.is_empty() {
+                        nav aria-label="Screens" {
+                            @for entry in Screen::ALL {
+                                a href=(link(shared, entry.path())) aria-current=[(screen == Some(entry)).then_some("page")] {
+                                    (entry.title())
+                                }
+                            }
+                        }
+                    }
+                }
+                p #connection role="status" aria-live="polite" hidden {
+                    "The connection to the server is lost. The page tries again by itself."
+                }
+                main #content tabindex="-1" { (content) }
+            }
+        }
+    };
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], markup.into_string()).into_response()
+}

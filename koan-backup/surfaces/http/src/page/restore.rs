@@ -1,0 +1,234 @@
+//! The restore: what, what it would be refused for, what would change, and the confirmation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use koan_backup_core::archive::BackupStatus;
+use koan_backup_core::archive::Manifest;
+use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
+use serde::{Deserialize, Serialize};
+
+use super::form::{Form, filled, go_to, submit};
+use super::frame::View;
+use super::{address, restore_steps};
+use crate::access::extractor::{Admin, Operator, Viewer};
+use crate::backups::{self, Accepted};
+use crate::operations::{Operation, OperationId, OperationKind};
+use crate::orders::{BackupSelection, Confirmation, RestoreRequest, ViabilityRequest, restore_targets};
+use crate::problem::{Problem, ProblemKind};
+use crate::requests::restore::{Conflict, RestoreBody, RestoreOrder};
+use crate::requests::{BackupPath, QueryParameters};
+use crate::state::{AppState, Shared};
+
+/// How many backups can be selected on the screen. Others are selected in the list of backups.
+const SELECTABLE: usize = 50;
+
+/// What a person has chosen so far. It is the address of the screen, and part of each of its forms.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choices {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) backup: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) profile: Option<String>,
+    /// The names of the entities; empty for all.
+    #[serde(default)]
+    pub(super) entity: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) set: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) conflict: Option<Conflict>,
+    /// Whether records that are not in the backup are deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) replace: Option<Chosen>,
+    /// The operation of the viability check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) check: Option<String>,
+    /// The operation of the dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) preview: Option<String>,
+    #[serde(skip_serializing)]
+    visit: Option<String>,
+    #[serde(skip_serializing)]
+    confirm: Option<String>,
+}
+
+/// A checked box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Chosen {
+    Yes,
+}
+
+/// What the screen shows.
+pub(super) struct Shown {
+    pub(super) choices: Choices,
+    /// The backups that can be selected, newest first.
+    pub(super) selectable: Vec<CatalogEntry>,
+    /// The selected backup.
+    pub(super) selected: Option<Selected>,
+    /// The viability check of the choices, if there is one.
+    pub(super) check: Option<Operation>,
+    /// The dry run of the choices, if there is one.
+    pub(super) preview: Option<Operation>,
+}
+
+/// The selected backup, and where it would be restored.
+pub(super) struct Selected {
+    pub(super) manifest: Manifest,
+    /// The current names of its entities.
+    pub(super) entities: Vec<String>,
+    /// The names of the databases into which the chosen entities are restored.
+    pub(super) targets: BTreeSet<String>,
+}
+
+impl Choices {
+    /// Returns the address of the screen with these choices.
+    fn address(&self) -> Result<String, Problem> {
+        let query = serde_html_form::to_string(self).map_err(|_| {
+            Problem::new(ProblemKind::Internal, "the address of the restore cannot be composed")
+        })?;
+        Ok(format!("/restore?{query}"))
+    }
+
+    fn cleaned(self) -> Self {
+        let Self { backup, profile, set, check, preview, .. } = self.clone();
+        let [backup, profile, set, check, preview] = [backup, profile, set, check, preview].map(filled);
+        Self { backup, profile, set, check, preview, ..self }
+    }
+
+    fn backup(&self) -> Result<BackupPath, Problem> {
+        self.backup.clone().map(BackupPath).ok_or_else(|| {
+            Problem::new(ProblemKind::Invalid, "no backup is selected")
+                .with_help("select one in the first step")
+        })
+    }
+
+    /// Returns the order of a restore of these choices.
+    fn order(&self, dry_run: bool) -> Result<RestoreOrder, Problem> {
+        RestoreBody {
+            storage_profile: self.profile.clone(),
+            entity_types: Some(self.entity.clone()).filter(|entities| !entities.is_empty()),
+            target_set: self.set.clone(),
+            replace_existing: Some(self.replace.is_some()),
+            conflict_mode: self.conflict,
+            dry_run: Some(dry_run),
+            confirm: self.confirm.clone(),
+            ..RestoreBody::default()
+        }
+        .order()
+    }
+
+    /// Returns the problem of a form in which a person has removed every entity.
+    async fn require_selection(&self, shared: &Shared) -> Result<(), Problem> {
+        if self.entity.is_empty() {
+            let selected = select(shared, self).await?;
+            if selected.is_some_and(|selected| !selected.entities.is_empty()) {
+                return Err(Problem::new(ProblemKind::Invalid, "no entity is selected")
+                    .with_help("go back and select at least one entity"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the screen.
+pub(super) async fn show(
+    Viewer(caller): Viewer,
+    State(shared): AppState,
+    QueryParameters(choices): QueryParameters<Choices>,
+) -> Result<Response, Problem> {
+    let choices = choices.cleaned();
+    let complete = [BackupStatus::Completed, BackupStatus::CompletedWithWarnings];
+    let query = shared.koan.catalog().query().statuses(complete).sort_by(SortBy::Time, Order::Descending);
+    let shown = Shown {
+        selectable: query.take(SELECTABLE).await?.entries,
+        selected: select(&shared, &choices).await?,
+        check: None,
+        preview: None,
+        choices,
+    };
+    let shown = with_operations(&shared, shown).await?;
+    Ok(restore_steps::page(&View::new(&shared, &caller), &shown))
+}
+
+/// Starts the check of what the restore would be refused for.
+pub(super) async fn check(
+    Operator(caller): Operator,
+    State(shared): AppState,
+    Form(choices): Form<Choices>,
+) -> Result<Response, Problem> {
+    let choices = choices.cleaned();
+    choices.require_selection(&shared).await?;
+    let order = ViabilityRequest { backup: choices.backup()?, order: choices.order(false)? };
+    let id = submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), order).await?;
+    go_to_step(&shared, Choices { check: Some(id.to_string()), preview: None, ..choices }, "check")
+}
+
+/// Starts the comparison with the database.
+pub(super) async fn preview(
+    Operator(caller): Operator,
+    State(shared): AppState,
+    Form(choices): Form<Choices>,
+) -> Result<Response, Problem> {
+    let choices = choices.cleaned();
+    let id = submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), request(&choices, true)?)
+        .await?;
+    go_to_step(&shared, Choices { preview: Some(id.to_string()), ..choices }, "change")
+}
+
+/// Starts the restore.
+pub(super) async fn start(
+    Admin(caller): Admin,
+    State(shared): AppState,
+    Form(choices): Form<Choices>,
+) -> Result<Response, Problem> {
+    let choices = choices.cleaned();
+    choices.require_selection(&shared).await?;
+    let id =
+        submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), request(&choices, false)?)
+            .await?;
+    Ok(go_to(&shared, address::operation(id)))
+}
+
+fn request(choices: &Choices, dry_run: bool) -> Result<RestoreRequest, Problem> {
+    Ok(RestoreRequest {
+        backup: BackupSelection::Any(choices.backup()?),
+        order: choices.order(dry_run)?,
+        confirmation: Confirmation::Always,
+    })
+}
+
+fn go_to_step(shared: &Arc<Shared>, choices: Choices, step: &str) -> Result<Response, Problem> {
+    Ok(go_to(shared, format!("{}#{step}", choices.address()?)))
+}
+
+async fn select(shared: &Shared, choices: &Choices) -> Result<Option<Selected>, Problem> {
+    let Some(backup) = &choices.backup else { return Ok(None) };
+    let backup = BackupPath(backup.clone());
+    let profile = choices.profile.as_deref();
+    let manifest = backups::find(&shared.koan, &backup, profile, Accepted::Completed, &[]).await?;
+    let mut entities: Vec<_> =
+        manifest.entities.iter().map(|stored| shared.koan.current_entity_name(&stored.entity)).collect();
+    entities.sort_unstable();
+    entities.dedup();
+    let targets = restore_targets(shared, &manifest, &choices.entity).1;
+    Ok(Some(Selected { manifest, entities, targets }))
+}
+
+/// Adds the operations in the address, if they belong to the selected backup.
+async fn with_operations(shared: &Shared, mut shown: Shown) -> Result<Shown, Problem> {
+    let Some(selected) = &shown.selected else { return Ok(shown) };
+    let id = selected.manifest.id;
+    let find =
+        async |operation: Option<&String>, kind: OperationKind| -> Result<Option<Operation>, Problem> {
+            let Some(operation) = operation else { return Ok(None) };
+            let operation = shared.operations.get(OperationId::of_text(operation)?).await?;
+            Ok(Some(operation).filter(|operation| operation.kind == kind && operation.backup_id == Some(id)))
+        };
+    shown.check = find(shown.choices.check.as_ref(), OperationKind::Viability).await?;
+    shown.preview = find(shown.choices.preview.as_ref(), OperationKind::Restore).await?;
+    Ok(shown)
+}
