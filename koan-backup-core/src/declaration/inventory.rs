@@ -182,7 +182,8 @@ impl Inventory {
     /// Returns the warnings that are about neither an uncovered table nor an uncovered column.
     pub fn other_warnings(&self) -> impl Iterator<Item = &str> {
         let tables = self.uncovered_tables.iter().map(|table| &table.warning);
-        let known: BTreeSet<_> = tables.chain(self.uncovered_columns.iter().map(|column| &column.warning)).collect();
+        let known: BTreeSet<_> =
+            tables.chain(self.uncovered_columns.iter().map(|column| &column.warning)).collect();
         self.warnings.iter().filter(move |warning| !known.contains(warning)).map(String::as_str)
     }
 

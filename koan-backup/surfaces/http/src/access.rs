@@ -16,7 +16,7 @@ pub(crate) mod origins;
 pub(crate) mod peer;
 pub(crate) mod principal;
 pub(crate) mod request_body;
-mod response_headers;
+pub(crate) mod response_headers;
 pub(crate) mod role;
 mod session;
 pub(crate) mod sign_in;

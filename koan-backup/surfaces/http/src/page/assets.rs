@@ -16,8 +16,9 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 ///
 /// `htmx.min.js` is htmx 2.0.11, and `sse.min.js` its extension for server-sent events 2.2.4. Both are under the
 /// Zero-Clause BSD license.
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     ("page.css", CSS, include_str!("assets/page.css")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("page.js", SCRIPT, include_str!("assets/page.js")),
     ("htmx.min.js", SCRIPT, include_str!("assets/htmx.min.js")),
     ("sse.min.js", SCRIPT, include_str!("assets/sse.min.js")),

@@ -12,7 +12,7 @@ use super::form::{filled, visit_field};
 use super::frame::{Refresh, Screen, View};
 use super::problem::sentence;
 use super::state::Level;
-use super::{address, state, wording};
+use super::{address, operations, state, wording};
 use crate::access::Role;
 use crate::access::extractor::Viewer;
 use crate::backups::{self, Accepted};
@@ -63,8 +63,8 @@ pub(super) async fn show(
         @if !losses.is_empty() {
             section aria-labelledby="losses" {
                 h2 #losses { "Lost records" }
-                ul.attention {
-                    @for loss in &losses { li { (Level::Problem.mark()) div { 
+                ul.problems {
+                    @for loss in &losses { li { (Level::Problem.mark()) div {
                             (loss.entity) " had " (wording::number(loss.before)) " records in the backup before, and has "
                             (wording::number(loss.after)) " here."
                          } } }
@@ -219,7 +219,7 @@ fn warnings(entry: Option<&CatalogEntry>, manifest: &Manifest) -> Markup {
         @if !manifest.warnings.is_empty() {
             section aria-labelledby="warnings" {
                 h2 #warnings { "Warnings about a restore" }
-                ul.attention {
+                ul.problems {
                     @for warning in &manifest.warnings { li { (Level::Attention.mark()) div { (sentence(warning)) } } }
                 }
             }
@@ -297,7 +297,7 @@ fn facts(view: &View<'_>, manifest: &Manifest) -> Markup {
                 dt { "Series" } dd { (manifest.series_name()) }
                 dt { "Started" } dd { (wording::exact(manifest.created_at)) }
                 dt { "Duration" } dd { (wording::duration(manifest.duration_ms)) }
-                @if let Some(by) = &manifest.triggered_by { dt { "Started by" } dd { (by) } }
+                @if let Some(by) = &manifest.triggered_by { dt { "Started by" } dd { (operations::initiator(by)) } }
                 @if let Some(reason) = &manifest.reason { dt { "Reason" } dd { (reason) } }
                 dt { "Tags" } dd { @if manifest.tags.is_empty() { "none" } @else { (manifest.tags.join(", ")) } }
                 dt { "Encryption" } dd {

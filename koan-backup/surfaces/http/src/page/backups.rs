@@ -156,7 +156,7 @@ pub(super) async fn show(
         @if !unreadable.is_empty() {
             section aria-labelledby="unreadable" {
                 h2 #unreadable { "Not readable" }
-                ul.attention {
+                ul.problems {
                     @for (profile, backup) in &unreadable {
                         li {
                             (Level::Problem.mark())

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use koan_backup_core::Inventory;
-use koan_backup_core::entity::PolicySource;
 use koan_backup_core::catalog::{Order, SortBy};
+use koan_backup_core::entity::PolicySource;
 use koan_backup_core::report::{UncoveredColumn, UncoveredTable};
 use maud::{Markup, html};
 
@@ -133,7 +133,7 @@ fn uncovered(inventory: &Inventory) -> Markup {
     html! {
         section aria-labelledby="uncovered" {
             h2 #uncovered { "Not backed up" }
-            ul.attention {
+            ul.problems {
                 @for entity in &inventory.uncovered {
                     li {
                         (Level::Problem.mark())

@@ -45,11 +45,12 @@ impl Screen {
 
 /// How a screen is kept up to date in a browser without JavaScript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refresh {
+pub(super) enum Refresh<'a> {
     /// It does not change by itself.
     Never,
-    /// It is loaded again every few seconds, because an operation runs.
-    WhileRunning,
+    /// It is loaded again from this address every few seconds, because an operation runs. The address has no fragment: with
+    /// one, a browser would not load the screen again.
+    WhileRunning(&'a str),
 }
 
 /// Who sees a screen, and when.
@@ -81,10 +82,16 @@ impl<'a> View<'a> {
     }
 
     /// Returns a screen.
-    pub(super) fn page(&self, screen: Screen, title: &str, refresh: Refresh, content: &Markup) -> Response {
+    pub(super) fn page(
+        &self,
+        screen: Screen,
+        title: &str,
+        refresh: Refresh<'_>,
+        content: &Markup,
+    ) -> Response {
         let caller = html! {
-            p.caller {
-                "signed in as " strong { (self.caller.name()) } " (" (self.caller.role()) ")"
+            div.caller {
+                p { "signed in as " strong { (self.caller.name()) } " (" (self.caller.role()) ")" }
                 @if self.caller.origin() == PrincipalOrigin::Session {
                     form method="post" action=(self.link("/sign-out")) {
                         button.quiet type="submit" { "Sign out" }
@@ -106,7 +113,7 @@ pub(super) fn document(
     shared: &Shared,
     screen: Option<Screen>,
     title: &str,
-    refresh: Refresh,
+    refresh: Refresh<'_>,
     caller: &Markup,
     content: &Markup,
 ) -> Response {
@@ -121,10 +128,11 @@ pub(super) fn document(
                 meta name="color-scheme" content="light dark";
                 // Scripts of htmx are never evaluated, and its styles are in `page.css`, as the policy of the page requires.
                 meta name="htmx-config" content=r#"{"allowEval":false,"includeIndicatorStyles":false,"historyEnabled":false}"#;
-                @if refresh == Refresh::WhileRunning {
-                    noscript { meta http-equiv="refresh" content="2"; }
+                @if let Refresh::WhileRunning(address) = refresh {
+                    noscript { meta http-equiv="refresh" content=(format!("2; url={address}")); }
                 }
                 title { (title) " · " (application) " backups" }
+                link rel="icon" type="image/svg+xml" href=(asset("icon.svg"));
                 link rel="stylesheet" href=(asset("page.css"));
                 script src=(asset("htmx.min.js")) defer {}
                 script src=(asset("sse.min.js")) defer {}

@@ -46,7 +46,7 @@ pub(super) async fn show(
         }
     };
     let title = state::operation_name(operation.kind);
-    let refresh = if runs { Refresh::WhileRunning } else { Refresh::Never };
+    let refresh = if runs { Refresh::WhileRunning(&own) } else { Refresh::Never };
     Ok(view.page(Screen::Operations, title, refresh, &content))
 }
 

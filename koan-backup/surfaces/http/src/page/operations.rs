@@ -37,10 +37,11 @@ pub(super) async fn show(
         query = query.before(OperationId::of_text(before)?);
     }
     let page = shared.operations.list(&query).await?;
-    let refresh = if running.is_empty() { Refresh::Never } else { Refresh::WhileRunning };
+    let own = view.link("/operations");
+    let refresh = if running.is_empty() { Refresh::Never } else { Refresh::WhileRunning(&own) };
     let count = u64::try_from(running.len()).unwrap_or(u64::MAX);
     let content = html! {
-        div #operations hx-get=[(!running.is_empty()).then(|| view.link("/operations"))]
+        div #operations hx-get=[(!running.is_empty()).then_some(&own)]
             hx-trigger="every 2s" hx-select="#operations" hx-swap="outerHTML" {
             h1 {
                 @if running.is_empty() { "Nothing runs" } @else { (wording::counted(count, "operation")) " running" }

@@ -84,7 +84,7 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
             } @else if health.problems.is_empty() && server_problems.is_empty() && unverified.is_empty() {
                 p.empty { "Nothing beside the sentences above." }
             } @else {
-                ul.attention {
+                ul.problems {
                     @for problem in server_problems.iter().chain(&health.problems) {
                         li { (Level::Problem.mark()) div { (sentence(problem)) } }
                     }

@@ -11,6 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::ROOT;
 use super::frame::{Refresh, document, link};
+use crate::access::response_headers::restrict_browsers;
 use crate::problem::{Problem, ProblemKind, ProblemText};
 use crate::state::Shared;
 
@@ -26,6 +27,16 @@ pub(crate) async fn present(State(shared): State<Arc<Shared>>, request: Request,
     let is_partial = request.headers().contains_key("hx-request");
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
+    restrict_browsers(presented(&shared, &problem, response, returns_to, is_partial)).await
+}
+
+fn presented(
+    shared: &Shared,
+    problem: &Problem,
+    response: Response,
+    returns_to: Option<String>,
+    is_partial: bool,
+) -> Response {
     if problem.kind() == ProblemKind::Unauthenticated {
         if is_partial {
             // htmx loads the screen again, which leads to the sign-in.
@@ -34,10 +45,10 @@ pub(crate) async fn present(State(shared): State<Arc<Shared>>, request: Request,
         }
         let to = returns_to.unwrap_or_else(|| ROOT.to_owned());
         let to = utf8_percent_encode(&to, NON_ALPHANUMERIC);
-        return Redirect::to(&link(&shared, format!("/sign-in?to={to}"))).into_response();
+        return Redirect::to(&link(shared, format!("/sign-in?to={to}"))).into_response();
     }
-    let content = message(&problem);
-    let page = document(&shared, None, "Not done", Refresh::Never, &html! { p.caller {} }, &content);
+    let content = message(problem);
+    let page = document(shared, None, "Not done", Refresh::Never, &html! { div.caller {} }, &content);
     let (mut parts, _) = response.into_parts();
     let (page, body) = page.into_parts();
     parts.headers.remove(axum::http::header::CONTENT_LENGTH);

@@ -122,7 +122,7 @@ fn findings(result: &Value) -> Markup {
     let found = items(result, "findings");
     html! {
         @if !found.is_empty() {
-            ul.attention {
+            ul.problems {
                 @for finding in found {
                     @let level = match text(finding, "severity") { "error" => Level::Problem, "warning" => Level::Attention, _ => Level::Ok };
                     li {
@@ -159,7 +159,7 @@ fn list(title: &str, level: Level, texts: &[&str]) -> Markup {
     html! {
         @if !texts.is_empty() {
             h2 { (title) }
-            ul.attention { @for text in texts { li { (level.mark()) div { (sentence(text)) } } } }
+            ul.problems { @for text in texts { li { (level.mark()) div { (sentence(text)) } } } }
         }
     }
 }

@@ -37,14 +37,14 @@ pub(super) fn page(view: &View<'_>, shown: &Shown) -> Response {
         p.lead { "Nothing is written before the last step." }
         (what(view, shown))
         @if let Some(selected) = &shown.selected {
-            div #steps hx-get=[is_running.then_some(own)] hx-trigger="every 1s" hx-select="#steps" hx-swap="outerHTML" {
+            div #steps hx-get=[is_running.then_some(&own)] hx-trigger="every 1s" hx-select="#steps" hx-swap="outerHTML" {
                 (refusals(view, shown))
                 (changes(view, shown))
                 (confirmation(view, shown, selected))
             }
         }
     };
-    let refresh = if is_running { Refresh::WhileRunning } else { Refresh::Never };
+    let refresh = if is_running { Refresh::WhileRunning(&own) } else { Refresh::Never };
     view.page(Screen::Restore, "Restore", refresh, &content)
 }
 

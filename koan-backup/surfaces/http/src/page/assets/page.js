@@ -32,13 +32,16 @@
       lost();
     }
   });
-  document.addEventListener("htmx:sseOpen", function () {
+  function found() {
     if (retry !== null) {
       window.clearInterval(retry);
       retry = null;
     }
     show(false);
-  });
+  }
+
+  document.addEventListener("htmx:sseOpen", found);
+  document.addEventListener("htmx:afterOnLoad", found);
 
   // A second click on a button starts nothing.
   document.addEventListener("submit", function (event) {
