@@ -3,7 +3,7 @@
 use jiff::ToSpan;
 use koan_backup_core::archive::Manifest;
 use koan_backup_core::catalog::CatalogEntry;
-use koan_backup_core::{BackupId, Koan};
+use koan_backup_core::{BackupId, Error, ErrorKind, Koan};
 
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::{At, BackupPath};
@@ -37,7 +37,7 @@ pub(crate) async fn find(
         Accepted::WithArchive => find.with_archive(),
         Accepted::Completed => find.completed(),
     };
-    let manifest = find.await?.manifest;
+    let manifest = find.await.map_err(not_found)?.manifest;
     match entities.iter().find(|entity| !contains(koan, &manifest, entity)) {
         Some(missing) => Err(does_not_contain(&manifest, missing)),
         None => Ok(manifest),
@@ -47,6 +47,13 @@ pub(crate) async fn find(
 /// Returns whether a backup contains an entity, also under a former name.
 pub(crate) fn contains(koan: &Koan, manifest: &Manifest, entity: &str) -> bool {
     manifest.entities.iter().any(|stored| koan.current_entity_name(&stored.entity) == entity)
+}
+
+/// Replaces the remedy of an unknown backup, which is that of a program, by that of a client.
+fn not_found(error: Error) -> Problem {
+    let is_unknown = error.kind() == ErrorKind::NotFound;
+    let problem = Problem::from(error);
+    if is_unknown { problem.with_help("use the id of a backup from the list of backups") } else { problem }
 }
 
 fn does_not_contain(manifest: &Manifest, entity: &str) -> Problem {
@@ -75,7 +82,7 @@ pub(crate) async fn find_of_entity(
     if let Some(profile) = profile {
         find = find.from_profile(profile);
     }
-    let manifest = find.await?.manifest;
+    let manifest = find.await.map_err(not_found)?.manifest;
     if contains(koan, &manifest, entity) { Ok(manifest) } else { Err(does_not_contain(&manifest, entity)) }
 }
 

@@ -6,6 +6,7 @@ mod documents;
 mod downloads;
 mod names;
 mod operations;
+mod page;
 mod removal;
 mod restoring;
 mod roles;

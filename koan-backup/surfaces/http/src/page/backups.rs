@@ -173,6 +173,8 @@ pub(super) async fn show(
 fn form(view: &View<'_>, filter: &Filter) -> Markup {
     let value = |field: &Option<String>| field.clone().unwrap_or_default();
     html! {
+        details open[filter.is_set()] {
+        summary { "Filter" }
         form.filter method="get" action=(view.link("/backups")) role="search" {
             div { label for="name" { "Name" } input #name name="name" value=(value(&filter.name)); }
             div { label for="tag" { "Tag" } input #tag name="tag" value=(value(&filter.tag)); }
@@ -196,6 +198,7 @@ fn form(view: &View<'_>, filter: &Filter) -> Markup {
                 }
             }
             button type="submit" { "Filter" }
+        }
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn sparkline(points: &[Point]) -> Markup {
 
 const WIDTH: u64 = 640;
 const HEIGHT: u64 = 160;
-const LEFT: u64 = 72;
+const LEFT: u64 = 88;
 const BOTTOM: u64 = 24;
 const TOP: u64 = 8;
 
@@ -55,6 +55,7 @@ pub(super) fn sizes(points: &[Point]) -> Markup {
     html! {
         figure.chart {
             figcaption { "Size of the archive by the day of the backup" }
+            div.plot tabindex="0" role="group" aria-label="Chart" {
             svg role="img" aria-label="Size of the archive by the day of the backup; the table has the same figures"
                 viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) {
                 @for part in [0, 1, 2] {
@@ -68,10 +69,11 @@ pub(super) fn sizes(points: &[Point]) -> Markup {
                 }
                 @if let (Some(first), Some(newest)) = (points.first(), points.last()) {
                     text x=(LEFT) y=(HEIGHT - 6) { (wording::day(first.at)) }
-                    @if points.len() > 1 {
+                    @if wording::day(first.at) != wording::day(newest.at) {
                         text x=(WIDTH - 8) y=(HEIGHT - 6) text-anchor="end" { (wording::day(newest.at)) }
                     }
                 }
+            }
             }
             details {
                 summary { "The same figures as a table" }

@@ -47,14 +47,16 @@ pub(super) async fn show(
                 @if running.is_empty() { "Nothing runs" } @else { (wording::counted(count, "operation")) " running" }
             }
             @if !running.is_empty() { (table(&view, &running)) }
-            h2 { "Finished" }
-            @if page.operations.is_empty() {
-                p.empty { "Backups, restores and other work appear here once they have ended, each with its report." }
-            } @else {
-                (table(&view, &page.operations))
-            }
-            @if let Some(next) = page.next {
-                nav.pages aria-label="Pages" { a href=(view.link(format!("/operations?before={next}"))) { "Older" } }
+            section aria-labelledby="finished" {
+                h2 #finished { "Finished" }
+                @if page.operations.is_empty() {
+                    p.empty { "Backups, restores and other work appear here once they have ended, each with its report." }
+                } @else {
+                    (table(&view, &page.operations))
+                }
+                @if let Some(next) = page.next {
+                    nav.pages aria-label="Pages" { a href=(view.link(format!("/operations?before={next}"))) { "Older" } }
+                }
             }
         }
     };

@@ -9,6 +9,7 @@ use koan_backup_core::archive::BackupStatus;
 use koan_backup_core::archive::Manifest;
 use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::form::{Form, filled, go_to, submit};
 use super::frame::View;
@@ -43,10 +44,10 @@ pub(super) struct Choices {
     /// Whether records that are not in the backup are deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) replace: Option<Chosen>,
-    /// The operation of the viability check.
+    /// The [proof](Choices::proof) of the viability check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) check: Option<String>,
-    /// The operation of the dry run.
+    /// The [proof](Choices::proof) of the dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) preview: Option<String>,
     #[serde(skip_serializing)]
@@ -91,6 +92,23 @@ impl Choices {
             Problem::new(ProblemKind::Internal, "the address of the restore cannot be composed")
         })?;
         Ok(format!("/restore?{query}"))
+    }
+
+    /// Returns the id of an operation together with a hash of the choices for which it was started, so that the result is
+    /// not shown beside other choices.
+    fn proof(&self, operation: OperationId) -> Result<String, Problem> {
+        let choices = Self { check: None, preview: None, ..self.clone() };
+        let text = serde_json::to_vec(&choices).map_err(|_| {
+            Problem::new(ProblemKind::Internal, "the choices of the restore cannot be compared")
+        })?;
+        let hash: String = Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Ok(format!("{operation}.{hash}"))
+    }
+
+    /// Returns the operation of a proof, if it was started for these choices.
+    fn proven(&self, proof: &str) -> Result<Option<OperationId>, Problem> {
+        let operation = OperationId::of_text(proof.split('.').next().unwrap_or_default())?;
+        Ok((self.proof(operation)? == proof).then_some(operation))
     }
 
     fn cleaned(self) -> Self {
@@ -164,7 +182,8 @@ pub(super) async fn check(
     choices.require_selection(&shared).await?;
     let order = ViabilityRequest { backup: choices.backup()?, order: choices.order(false)? };
     let id = submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), order).await?;
-    go_to_step(&shared, Choices { check: Some(id.to_string()), preview: None, ..choices }, "check")
+    let check = Some(choices.proof(id)?);
+    go_to_step(&shared, &Choices { check, preview: None, ..choices }, "check")
 }
 
 /// Starts the comparison with the database.
@@ -176,7 +195,8 @@ pub(super) async fn preview(
     let choices = choices.cleaned();
     let id = submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), request(&choices, true)?)
         .await?;
-    go_to_step(&shared, Choices { preview: Some(id.to_string()), ..choices }, "change")
+    let preview = Some(choices.proof(id)?);
+    go_to_step(&shared, &Choices { preview, ..choices }, "change")
 }
 
 /// Starts the restore.
@@ -201,7 +221,7 @@ fn request(choices: &Choices, dry_run: bool) -> Result<RestoreRequest, Problem> 
     })
 }
 
-fn go_to_step(shared: &Arc<Shared>, choices: Choices, step: &str) -> Result<Response, Problem> {
+fn go_to_step(shared: &Arc<Shared>, choices: &Choices, step: &str) -> Result<Response, Problem> {
     Ok(go_to(shared, format!("{}#{step}", choices.address()?)))
 }
 
@@ -222,13 +242,14 @@ async fn select(shared: &Shared, choices: &Choices) -> Result<Option<Selected>, 
 async fn with_operations(shared: &Shared, mut shown: Shown) -> Result<Shown, Problem> {
     let Some(selected) = &shown.selected else { return Ok(shown) };
     let id = selected.manifest.id;
-    let find =
-        async |operation: Option<&String>, kind: OperationKind| -> Result<Option<Operation>, Problem> {
-            let Some(operation) = operation else { return Ok(None) };
-            let operation = shared.operations.get(OperationId::of_text(operation)?).await?;
-            Ok(Some(operation).filter(|operation| operation.kind == kind && operation.backup_id == Some(id)))
-        };
-    shown.check = find(shown.choices.check.as_ref(), OperationKind::Viability).await?;
-    shown.preview = find(shown.choices.preview.as_ref(), OperationKind::Restore).await?;
+    let find = async |proof: Option<&String>, kind: OperationKind| -> Result<Option<Operation>, Problem> {
+        let Some(proof) = proof else { return Ok(None) };
+        let Some(operation) = shown.choices.proven(proof)? else { return Ok(None) };
+        let operation = shared.operations.get(operation).await?;
+        Ok(Some(operation).filter(|operation| operation.kind == kind && operation.backup_id == Some(id)))
+    };
+    let check = find(shown.choices.check.as_ref(), OperationKind::Viability).await?;
+    let preview = find(shown.choices.preview.as_ref(), OperationKind::Restore).await?;
+    (shown.check, shown.preview) = (check, preview);
     Ok(shown)
 }
