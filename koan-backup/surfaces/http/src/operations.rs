@@ -36,7 +36,7 @@ mod work;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use self::{events::EventKind, operation::Cancellation, progress::Progress, store::OperationPage};
+pub(crate) use self::{operation::Cancellation, progress::Progress, store::OperationPage};
 pub(crate) use events::{EventKind, OperationEvent};
 pub(crate) use identifier::OperationId;
 pub(crate) use limits::OperationLimits;

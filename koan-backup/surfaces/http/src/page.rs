@@ -31,6 +31,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+use crate::access::gate::Mount;
 use crate::state::Shared;
 
 pub(crate) use problem::present;
@@ -65,11 +66,16 @@ pub(crate) fn protected() -> Router<Arc<Shared>> {
     Router::new().nest(ROOT, screens.merge(actions))
 }
 
-/// Returns the routes of the page that need no caller: the sign-in, and the files that every screen uses.
-pub(crate) fn public() -> Router<Arc<Shared>> {
+/// Returns the routes of the page that need no caller: the sign-in, and the files that every screen uses. Below a path of
+/// its own, the router also leads from that path to the page; the root belongs to the application.
+pub(crate) fn public(mount: Mount) -> Router<Arc<Shared>> {
     let routes = Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::start))
         .route("/sign-out", post(sign_in::end))
         .route("/assets/{version}/{file}", get(assets::file));
-    Router::new().nest(ROOT, routes)
+    let page = Router::new().nest(ROOT, routes);
+    match mount {
+        Mount::Nested => page.route("/", get(overview::lead)),
+        Mount::Root => page,
+    }
 }

@@ -104,7 +104,7 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
         .iter()
         .fold(protected, |router, entity| router.merge(routes::of_entity(entity)));
     let protected = protected.merge(openapi::route(document, &shared.links)).merge(page::protected());
-    let public = public.merge(page::public());
+    let public = public.merge(page::public(access.mount()));
     let router =
         protect(&access, protected.with_state(Arc::clone(&shared)), public.with_state(Arc::clone(&shared)));
     let router = router.layer(from_fn_with_state(Arc::clone(&shared), page::present));

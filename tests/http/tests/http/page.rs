@@ -60,8 +60,11 @@ fn location(answer: &Response) -> String {
 /// Every screen, and the role that it needs.
 const SCREENS: &[&str] = &["/ui", "/ui/coverage", "/ui/backups", "/ui/restore", "/ui/operations"];
 
+/// The fields of a form.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// Every action with the role that it needs and the fields of its form.
-const ACTIONS: &[(&str, &str, &[(&str, &str)])] = &[
+const ACTIONS: &[(&str, &str, Fields)] = &[
     ("/ui/backup", OPERATOR, &[("visit", "1"), ("name", "/")]),
     ("/ui/backups/absent/verify", OPERATOR, &[("visit", "1"), ("profile", "local")]),
     ("/ui/backups/absent/copy", OPERATOR, &[("visit", "1"), ("profile", "local"), ("to", "x")]),
@@ -300,6 +303,14 @@ async fn a_part_of_a_screen_without_a_session_loads_the_screen_again() {
     let answer = browser.send(part).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(answer.headers()["hx-refresh"], "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_of_the_router_leads_to_the_page() {
+    let client = Client::start().await;
+    let browser = Browser::new(&client);
+    let answer = browser.send(browser.request(Method::GET, "")).await;
+    assert_eq!((answer.status(), location(&answer).as_str()), (StatusCode::SEE_OTHER, "/ops/ui"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,9 @@ pub(super) async fn show(
                     li {
                         @if copy.profile() == profile { strong { (copy.profile()) } " (shown here)" }
                         @else { a href=(view.link(address::backup(copy.id(), copy.profile()))) { (copy.profile()) } }
-                        @if let Some(archive) = &copy.manifest().archive { ": " code { (archive.file) } ", " (wording::size(archive.size_bytes)) }
+                        @if let Some(archive) = &copy.manifest().archive {
+                            ": " code { (archive.file) } ", " (wording::size(archive.size_bytes))
+                        }
                     }
                 }
             }
@@ -172,7 +174,9 @@ fn contents(manifest: &Manifest) -> Markup {
         section aria-labelledby="contents" {
             h2 #contents { "What it holds" }
             @if manifest.entities.is_empty() {
-                p.empty { "The manifest lists no entity: the archive is encrypted as a whole, or the backup failed before it read one." }
+                p.empty {
+                    "The manifest lists no entity: the archive is encrypted as a whole, or the backup failed before it read one."
+                }
             } @else {
                 div.card {
                     table {
@@ -193,7 +197,9 @@ fn contents(manifest: &Manifest) -> Markup {
                                         @if entity.set.as_str() != "root" { " (" (entity.set) ")" }
                                         @if entity.policy.encrypt { " " span.tag { "encrypted" } }
                                         @if entity.status == EntityStatus::Failed {
-                                            div.detail { (Level::Problem.says(&sentence(entity.error.as_deref().unwrap_or("failed")))) }
+                                            div.detail {
+                                                (Level::Problem.says(&sentence(entity.error.as_deref().unwrap_or("failed"))))
+                                            }
                                         }
                                     }
                                     td data-label="Database" { (entity.provider) }
@@ -214,7 +220,9 @@ fn warnings(entry: Option<&CatalogEntry>, manifest: &Manifest) -> Markup {
     let is_hidden = entry.is_some_and(|entry| entry.warnings().is_none());
     html! {
         @if is_hidden {
-            p { (Level::Attention.says("The archive is encrypted as a whole and contains warnings, which are not readable here.")) }
+            p {
+                (Level::Attention.says("The archive is encrypted as a whole and contains warnings, which are not readable here."))
+            }
         }
         @if !manifest.warnings.is_empty() {
             section aria-labelledby="warnings" {

@@ -140,8 +140,12 @@ pub(super) async fn show(
         }
         @if page.entries.is_empty() {
             p.empty {
-                @if filter.is_set() { "No backup matches the filter. " a href=(view.link("/backups")) { "Show all backups" } }
-                @else { "Each backup appears here once it is published. Start one on the " a href=(view.link("")) { "overview" } "." }
+                @if filter.is_set() {
+                    "No backup matches the filter. " a href=(view.link("/backups")) { "Show all backups" }
+                }
+                @else {
+                    "Each backup appears here once it is published. Start one on the " a href=(view.link("")) { "overview" } "."
+                }
             }
         } @else {
             (table(&view, &page.entries, &verifications))
@@ -183,7 +187,9 @@ fn form(view: &View<'_>, filter: &Filter) -> Markup {
                 select #entity name="entity" {
                     option value="" { "any" }
                     @for entity in view.shared.entities.all() {
-                        option value=(entity.name) selected[filter.entity.as_ref() == Some(&entity.name)] { (entity.name) }
+                        option value=(entity.name) selected[filter.entity.as_ref() == Some(&entity.name)] {
+                            (entity.name)
+                        }
                     }
                 }
             }

@@ -38,14 +38,18 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
     let gaps = inventory.uncovered.len() + inventory.warnings.len();
     let content = html! {
         h1 { @if gaps == 0 { "Everything is covered" } @else { "Not everything is covered" } }
-        (included(&inventory, &records))
-        @if gaps > 0 { (uncovered(&inventory)) }
+        (included(inventory, &records))
+        @if gaps > 0 { (uncovered(inventory)) }
         @if !inventory.excluded.is_empty() {
             section aria-labelledby="excluded" {
                 h2 #excluded { "Excluded with a reason" }
                 div.card {
                     table {
-                        thead { tr { th scope="col" { "Entity" } th scope="col" { "Reason" } th scope="col" { "Declared at" } } }
+                        thead {
+                            tr {
+                                th scope="col" { "Entity" } th scope="col" { "Reason" } th scope="col" { "Declared at" }
+                            }
+                        }
                         tbody {
                             @for entity in &inventory.excluded {
                                 tr {
@@ -104,8 +108,12 @@ fn included(inventory: &Inventory, records: &BTreeMap<String, u64>) -> Markup {
                                             _ => "–",
                                         }
                                     }
-                                    td data-label="Policy" { @if entity.policy.encrypt { "encrypted" } @else { "as text" } }
-                                    td data-label="Declared by" { (declared_by(entity.policy.source)) ", " code { (entity.location) } }
+                                    td data-label="Policy" {
+                                        @if entity.policy.encrypt { "encrypted" } @else { "as text" }
+                                    }
+                                    td data-label="Declared by" {
+                                        (declared_by(entity.policy.source)) ", " code { (entity.location) }
+                                    }
                                     td.number data-label="Records, last backup" {
                                         @match records.get(&entity.entity) {
                                             Some(count) => (wording::number(*count)),

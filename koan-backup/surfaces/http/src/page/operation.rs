@@ -30,7 +30,9 @@ pub(super) async fn show(
                 // The events replace the progress. After the last one, the whole screen is read again.
                 div hx-ext="sse" sse-connect=(format!("{own}/progress")) sse-close="end" {
                     div #progress sse-swap="progress" { (progress(&view, &operation)) }
-                    div hx-get=(own) hx-trigger="sse:end" hx-select="#operation" hx-target="#operation" hx-swap="outerHTML" {}
+                    div hx-get=(own) hx-trigger="sse:end" hx-select="#operation" hx-target="#operation" hx-swap="outerHTML" {
+
+                    }
                 }
                 @if may_cancel(&view, &operation) {
                     form.actions method="post" action=(format!("{own}/cancel")) {
@@ -118,7 +120,9 @@ fn facts(view: &View<'_>, operation: &Operation) -> Markup {
         section aria-labelledby="facts" {
             h2 #facts { "Details" }
             dl.facts {
-                dt { "Started by" } dd { (operations::initiator(&operation.started_by.name)) " (" (operation.started_by.role) ")" }
+                dt { "Started by" } dd {
+                    (operations::initiator(&operation.started_by.name)) " (" (operation.started_by.role) ")"
+                }
                 @if let Some(reason) = &operation.reason { dt { "Reason" } dd { (reason) } }
                 dt { "Accepted" } dd { (wording::exact(operation.created_at)) }
                 @if let Some(at) = operation.started_at { dt { "Started" } dd { (wording::exact(at)) } }
@@ -129,7 +133,11 @@ fn facts(view: &View<'_>, operation: &Operation) -> Markup {
                 @if !operation.providers.is_empty() { dt { "Databases" } dd { (operation.providers.join(", ")) } }
                 dt { "Id" } dd { code { (operation.id) } }
             }
-            p { a href=(view.shared.links.to(&format!("/api/backup/operations/{}", operation.id))) { "Operation as JSON" } }
+            p {
+                a href=(view.shared.links.to(&format!("/api/backup/operations/{}", operation.id))) {
+                    "Operation as JSON"
+                }
+            }
         }
     }
 }

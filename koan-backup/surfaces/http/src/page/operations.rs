@@ -50,12 +50,16 @@ pub(super) async fn show(
             section aria-labelledby="finished" {
                 h2 #finished { "Finished" }
                 @if page.operations.is_empty() {
-                    p.empty { "Backups, restores and other work appear here once they have ended, each with its report." }
+                    p.empty {
+                        "Backups, restores and other work appear here once they have ended, each with its report."
+                    }
                 } @else {
                     (table(&view, &page.operations))
                 }
                 @if let Some(next) = page.next {
-                    nav.pages aria-label="Pages" { a href=(view.link(format!("/operations?before={next}"))) { "Older" } }
+                    nav.pages aria-label="Pages" {
+                        a href=(view.link(format!("/operations?before={next}"))) { "Older" }
+                    }
                 }
             }
         }
@@ -93,7 +97,9 @@ pub(super) fn table(view: &View<'_>, operations: &[Operation]) -> Markup {
                                     " " (operation.progress.percent_complete) " %"
                                 }
                             }
-                            td data-label="Started" { (view.time(operation.started_at.unwrap_or(operation.created_at))) }
+                            td data-label="Started" {
+                                (view.time(operation.started_at.unwrap_or(operation.created_at)))
+                            }
                             td data-label="Started by" { (initiator(&operation.started_by.name)) }
                             td data-label="Reason" { (operation.reason.as_deref().unwrap_or("–")) }
                         }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use jiff::Timestamp;
 use koan_backup_core::catalog::{CatalogEntry, CatalogHealth};
 use maud::{Markup, html};
 
 use super::chart::{self, Point};
 use super::form::visit_field;
-use super::frame::{Refresh, Screen, View};
+use super::frame::{Refresh, Screen, View, link};
 use super::problem::sentence;
 use super::state::Level;
 use super::{address, operations, wording};
@@ -34,6 +34,11 @@ struct Sentence {
     text: String,
     detail: Markup,
     action: Markup,
+}
+
+/// Leads from the path of the router to the overview.
+pub(super) async fn lead(State(shared): AppState) -> Redirect {
+    Redirect::to(&link(&shared, ""))
 }
 
 /// Returns the overview.

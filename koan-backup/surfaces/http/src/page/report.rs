@@ -19,7 +19,9 @@ pub(super) fn of(view: &View<'_>, operation: &Operation) -> Markup {
     let result = operation.result.as_ref().unwrap_or(&empty);
     match operation.kind {
         _ if operation.status == OperationStatus::Interrupted => html! {
-            p { "The process that ran the operation stopped, so its end is not known. Look at what it worked on before you start it again." }
+            p {
+                "The process that ran the operation stopped, so its end is not known. Look at what it worked on before you start it again."
+            }
         },
         _ if operation.status == OperationStatus::Cancelled => html! {
             p { "Nothing was published or written." }
@@ -85,7 +87,11 @@ pub(super) fn restore(result: &Value) -> Markup {
                     @for entity in entities {
                         @let counts = &entity["counts"];
                         tr {
-                            th scope="row" { (text(entity, "entity")) @if text(entity, "set") != "root" { " (" (text(entity, "set")) ")" } }
+                            th scope="row" {
+                                (text(entity, "entity")) @if text(entity, "set") != "root" {
+                                    " (" (text(entity, "set")) ")"
+                                }
+                            }
                             td.number data-label="Added" { (wording::number(number(counts, "inserted"))) }
                             td.number data-label="Overwritten" { (wording::number(number(counts, "updated"))) }
                             td.number data-label="Deleted" { (wording::number(number(counts, "deleted"))) }

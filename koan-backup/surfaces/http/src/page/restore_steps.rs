@@ -64,7 +64,9 @@ fn what(view: &View<'_>, shown: &Shown) -> Markup {
                     label for="backup" { "Backup" }
                     select #backup name="backup" {
                         @if let Some(selected) = shown.selected.as_ref().filter(|selected| !is_listed(shown, selected)) {
-                            option value=(selected.manifest.id) selected { (selected.manifest.name) " " (address::short(selected.manifest.id)) }
+                            option value=(selected.manifest.id) selected {
+                                (selected.manifest.name) " " (address::short(selected.manifest.id))
+                            }
                         }
                         @for entry in first_copies(&shown.selectable) {
                             option value=(entry.id()) selected[is_selected(shown, entry)] {
