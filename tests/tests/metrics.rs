@@ -140,6 +140,29 @@ async fn runs_and_the_content_of_the_last_backup_are_counted_by_series() {
 }
 
 #[tokio::test]
+async fn a_verification_that_finds_damage_is_no_verification_also_after_a_restart() {
+    let (directory, metrics) = (shop(), Metrics::new());
+    let koan = builder(directory.path(), &metrics).build().await.expect("a context");
+    metrics.attach(&koan).await;
+    let id = koan.backup("nightly").await.expect("a backup").id();
+    let archives = directory.path().join("backups/archives");
+    let archive =
+        std::fs::read_dir(archives).expect("a folder").next().expect("an archive").expect("an entry").path();
+    let mut bytes = std::fs::read(&archive).expect("the archive can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    std::fs::write(&archive, bytes).expect("the archive can be written");
+    let report = koan.verify(id).await.expect("a report");
+    assert!(report.require_valid().is_err(), "the damage is found");
+    assert_value(&metrics, "last_verified_timestamp_seconds{name=\"nightly\"}", 0.0);
+    drop(koan);
+    let metrics = eager();
+    let koan = builder(directory.path(), &metrics).build().await.expect("a context");
+    metrics.attach(&koan).await;
+    assert_value(&metrics, "last_verified_timestamp_seconds{name=\"nightly\"}", 0.0);
+}
+
+#[tokio::test]
 async fn a_restart_loses_neither_the_last_success_nor_the_last_verification() {
     let directory = shop();
     let koan = builder(directory.path(), &Metrics::new()).build().await.expect("a context");
