@@ -68,18 +68,8 @@ impl ManifestCache {
     /// The storage cannot be listed or read; an incomplete list is never returned. It is also an error if the
     /// store refuses every manifest.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Listing> {
-        let profile: Arc<str> = profile.into();
-        let shared = {
-            let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(listings.entry(Arc::clone(&profile)).or_default())
-        };
-        let listing = shared.next(|| self.list(Arc::clone(&profile), storage)).await?;
-        Ok(Arc::unwrap_or_clone(listing))
-    }
-
-    async fn list(&self, profile: Arc<str>, storage: &Storage) -> Result<Listing> {
         let (mut listing, damaged) =
-            futures::try_join!(self.without_damage(&profile, storage), damage::read_all(storage))?;
+            futures::try_join!(self.without_damage(profile, storage), damage::read_all(storage))?;
         if !damaged.is_empty() {
             for entry in &mut listing.entries {
                 if let Some(problem) = damaged.get(&entry.id()) {
@@ -90,18 +80,28 @@ impl ManifestCache {
         Ok(listing)
     }
 
-    /// Returns what [`all`](Self::all) does, but without known damage, which a search for a backup does not need. The
-    /// backups are returned newest first.
+    /// Returns what [`all`](Self::all) does, newest first and without known damage, which a search for a backup does not
+    /// need.
     ///
     /// # Errors
     /// The errors of [`all`](Self::all).
     pub(crate) async fn newest_first(&self, profile: &str, storage: &Storage) -> Result<Listing> {
-        let mut listing = self.without_damage(&profile.into(), storage).await?;
+        let mut listing = self.without_damage(profile, storage).await?;
         listing.entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
         Ok(listing)
     }
 
-    async fn without_damage(&self, profile: &Arc<str>, storage: &Storage) -> Result<Listing> {
+    async fn without_damage(&self, profile: &str, storage: &Storage) -> Result<Listing> {
+        let profile: Arc<str> = profile.into();
+        let shared = {
+            let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(listings.entry(Arc::clone(&profile)).or_default())
+        };
+        let listing = shared.next(|| self.list(&profile, storage)).await?;
+        Ok(Arc::unwrap_or_clone(listing))
+    }
+
+    async fn list(&self, profile: &Arc<str>, storage: &Storage) -> Result<Listing> {
         let listed = stored::list_manifest_files(storage).await?;
         let mut entries = Vec::with_capacity(listed.len());
         let (cached, unknown) = self.known().take(profile, listed);

@@ -5,6 +5,7 @@ use super::entry::CatalogEntry;
 use super::origin::Origin;
 use super::reference::BackupRef;
 use super::stored::{StoredBackup, StoredManifests, find_id, list_some, not_found, read, unreadable_note};
+use super::unreadable::UnreadableManifest;
 use crate::archive::{Manifest, manifest_path};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
@@ -135,14 +136,28 @@ impl<'a> SearchedProfile<'_, 'a> {
         Ok(listing)
     }
 
-    /// Reads the first of these backups that still exists.
+    /// Reads the first of these backups that still exists and can be read. A manifest that was damaged after it was
+    /// listed is added to `unreadable`.
     ///
     /// # Errors
-    /// Its manifest cannot be read.
-    pub(crate) async fn read_first(&self, candidates: &[BackupId]) -> Result<Option<StoredBackup<'a>>> {
+    /// The storage cannot be read.
+    pub(crate) async fn read_first(
+        &self,
+        candidates: &[BackupId],
+        unreadable: &mut Vec<UnreadableManifest>,
+    ) -> Result<Option<StoredBackup<'a>>> {
         for id in candidates {
-            if let Some(backup) = read(self.storage, &manifest_path(id)).await? {
-                return Ok(Some(backup));
+            let path = manifest_path(id);
+            match read(self.storage, &path).await {
+                Ok(None) => {}
+                Ok(Some(backup)) => return Ok(Some(backup)),
+                Err(error) => match UnreadableManifest::from_error(self.storage, &path, &error) {
+                    Some(problem) => {
+                        problem.log(self.storage);
+                        unreadable.push(problem);
+                    }
+                    None => return Err(error),
+                },
             }
         }
         Ok(None)
@@ -169,13 +184,13 @@ pub(crate) async fn find<'a>(
             "`latest` was looked up as a name; this is a bug in koan-backup",
         )),
         BackupRef::Name(name) => {
-            let Listing { entries: mut all, unreadable } = profile.list().await?;
+            let Listing { entries: mut all, mut unreadable } = profile.list().await?;
             all.retain(|backup| backup.manifest().name.as_str() == name);
             let named = lookup.select(&all, &accept);
             let failed = named.first().filter(|backup| !accept(backup.manifest())).map(CatalogEntry::id);
             let accepted = named.iter().filter(|backup| accept(backup.manifest()));
             let accepted: Vec<_> = accepted.map(CatalogEntry::id).collect();
-            if let Some(backup) = profile.read_first(&accepted).await? {
+            if let Some(backup) = profile.read_first(&accepted, &mut unreadable).await? {
                 return Ok(StoredBackup { newer_failed: failed, ..backup }.with_unreadable(unreadable));
             }
             let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };

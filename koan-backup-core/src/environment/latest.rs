@@ -29,7 +29,7 @@ pub(crate) async fn find<'a>(
     if !wanted.is_latest() {
         return catalog::find(profile, lookup, wanted, accept).await;
     }
-    let Listing { entries: mut all, unreadable } = profile.list().await?;
+    let Listing { entries: mut all, mut unreadable } = profile.list().await?;
     if let BackupRef::LatestNamed(name) = wanted {
         all.retain(|backup| backup.manifest().name.as_str() == name);
     }
@@ -40,10 +40,10 @@ pub(crate) async fn find<'a>(
     let note = format!("{origin_note}{}", unreadable_note(&unreadable));
     loop {
         let latest = latest(environment, storage, &candidates, selection, wanted, &note)?.id();
-        if let Some(backup) = profile.read_first(&[latest]).await? {
+        if let Some(backup) = profile.read_first(&[latest], &mut unreadable).await? {
             return Ok(backup.with_unreadable(unreadable));
         }
-        // The backup was removed after it was listed.
+        // The backup was removed or damaged after it was listed.
         candidates.retain(|backup| backup.id() != latest);
     }
 }

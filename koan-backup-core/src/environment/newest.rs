@@ -27,7 +27,7 @@ pub(crate) async fn find<'a>(
     if !wanted.is_latest() {
         return catalog::find(profile, lookup, wanted, accept).await;
     }
-    let Listing { entries: mut all, unreadable } = profile.list().await?;
+    let Listing { entries: mut all, mut unreadable } = profile.list().await?;
     if let BackupRef::LatestNamed(name) = wanted {
         all.retain(|backup| backup.manifest().name.as_str() == name);
     }
@@ -41,7 +41,7 @@ pub(crate) async fn find<'a>(
     required.retain(|entity| in_any_backup.contains(entity));
     let found = candidates.iter().zip(&contained).filter(|(_, contained)| required.is_subset(contained));
     let found: Vec<_> = found.map(|(backup, _)| backup.id()).collect();
-    if let Some(backup) = profile.read_first(&found).await? {
+    if let Some(backup) = profile.read_first(&found, &mut unreadable).await? {
         return Ok(backup.with_unreadable(unreadable));
     }
     let note = lookup.not_found_note(&all);

@@ -1,6 +1,7 @@
 //! A server that is killed while it restores.
 
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use koan_backup_http_tests::{Server, create_tables};
 use koan_backup_tests::random_seed::{print_line, rounds, seed};
@@ -17,13 +18,20 @@ use crate::process::ServerProcess;
 const RECORDS: i64 = 2_000;
 /// The number of kills at random times, which is multiplied by [`rounds`].
 const KILLS: u32 = 6;
+/// How long a lease of a provider is valid. A server under load must be able to renew it.
+const LEASE_TIME: Duration = Duration::from_secs(10);
 
 /// The server that is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_that_is_killed() {
     let Some(folder) = ServerProcess::folder() else { return };
-    let server = Server::open(&folder, |options| options, |builder| builder).await;
-    ServerProcess::serve(server.expect("the server starts")).await;
+    ServerProcess::serve(open(&folder).await).await;
+}
+
+/// Starts a server whose leases of providers expire soon after it was killed.
+async fn open(folder: &Path) -> Server {
+    let configure = |builder: koan_backup::KoanBuilder| builder.lease_time(LEASE_TIME);
+    Server::open(folder, |options| options, configure).await.expect("the server starts")
 }
 
 /// A shop whose records were lost, and a server that can restore them.
@@ -67,8 +75,7 @@ impl Shop {
 impl Killed {
     /// Checks what a new server reports, and what the database contains. Returns the status of the operation.
     async fn check(&self) -> String {
-        let server = Server::open(self.folder.path(), |options| options, |builder| builder).await;
-        let server = server.expect("a new server starts");
+        let server = open(self.folder.path()).await;
         let remote = Remote::new(&server.url);
         let mut operation = Value::Null;
         wait::until("the lease of the operation expires", async || {

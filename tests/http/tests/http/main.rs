@@ -17,4 +17,5 @@ mod removal;
 mod replicas;
 mod restoring;
 mod roles;
+mod schemathesis;
 mod validation;

@@ -96,9 +96,11 @@ async fn no_value_of_a_path_parameter_leaves_the_backups() {
                     let method = method.to_uppercase();
                     let (status, text) = send(&address, &method, &format!("/ops{target}")).await;
                     assert!((400..500).contains(&status), "{method} {target}: {text}");
-                    for leaked in ["root:", "SQLite format", "set-cookie: a=b"] {
+                    for leaked in ["root:", "SQLite format"] {
                         assert!(!text.contains(leaked), "{method} {target}: {text}");
                     }
+                    let head = text.split("\r\n\r\n").next().unwrap_or_default();
+                    assert!(!head.contains("set-cookie"), "{method} {target}: {text}");
                     tried += 1;
                 }
             }

@@ -1,6 +1,7 @@
 //! What runs now, and the last backup of each name.
 
 use std::collections::BTreeMap;
+use std::future::IntoFuture as _;
 
 use axum::Json;
 use axum::extract::State;
@@ -71,8 +72,11 @@ pub(super) async fn status(
     State(shared): AppState,
 ) -> Result<Json<StatusDocument>, Problem> {
     let catalog = shared.koan.catalog();
-    let entries = catalog.query().sort_by(SortBy::Time, Order::Descending).await?.entries;
-    let verified = catalog.verifications().await?;
+    let query = catalog.query().sort_by(SortBy::Time, Order::Descending).into_future();
+    // Each of these lists several folders of the storage, so they run at the same time.
+    let (found, verified, health) =
+        futures::try_join!(query, catalog.verifications(), catalog.health(shared.koan.expectations()))?;
+    let entries = found.entries;
     let verified_at = |entry: &CatalogEntry| verified.get(&(entry.profile().to_owned(), entry.id())).copied();
     let mut names: BTreeMap<String, NameStatus> = BTreeMap::new();
     for entry in &entries {
@@ -93,7 +97,6 @@ pub(super) async fn status(
             state.last_verified_at = state.last_verified_at.max(verified_at(entry));
         }
     }
-    let health = catalog.health(shared.koan.expectations()).await?;
     let unfinished = shared.operations.unfinished().await?;
     Ok(Json(StatusDocument {
         caller: CallerDocument { name: caller.name().to_owned(), role: caller.role() },
