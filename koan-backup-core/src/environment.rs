@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::archive::Producer;
-use crate::catalog::{Lookup, ManifestCache};
+use crate::catalog::{Lookup, ManifestCache, SearchedProfile, SidecarCache, VerificationRecord};
 use crate::declaration::inventory::Inventory;
 use crate::declaration::selection::Selection;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
@@ -43,6 +43,8 @@ pub(crate) struct Environment {
     pub(crate) shared_storage: Option<Storage>,
     /// The cache of manifests.
     pub(crate) manifests: ManifestCache,
+    /// The cache of verification records.
+    pub(crate) verifications: SidecarCache<VerificationRecord>,
     /// The recipients for which entities and archives are encrypted.
     pub(crate) recipients: Option<Recipients>,
     /// The sources of the keys that decrypt entities and archives.
@@ -209,6 +211,13 @@ impl Environment {
     /// Returns the current name of an entity. An unknown name is returned unchanged.
     pub(crate) fn canonical(&self, name: &str) -> String {
         self.entity(name).map_or_else(|| name.to_owned(), |known| known.codec.name().to_owned())
+    }
+
+    /// Returns a storage of this environment as a profile in which backups are looked up.
+    pub(crate) fn searched<'c, 'a: 'c>(&'c self, storage: &'a Storage) -> SearchedProfile<'c, 'a> {
+        let known = self.storages.iter().find(|(_, known)| std::ptr::eq(known, storage));
+        let name = known.map_or(storage.location(), |(name, _)| name.as_str());
+        SearchedProfile { manifests: &self.manifests, name, storage }
     }
 
     /// Returns the lookup of names among the backups of `from`, or among the backups of this application if

@@ -3,16 +3,19 @@
 //!
 //! The cache is optional: a manifest that is missing or damaged in the cache is read from the storage.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod known;
+
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt as _;
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 
+use self::known::KnownManifests;
 use super::entry::CatalogEntry;
+use super::shared_listing::SharedListing;
 use super::stored::MAX_CONCURRENT_READS;
 use super::unreadable::UnreadableManifest;
 use super::{damage, stored};
@@ -31,12 +34,10 @@ const MAX_CACHE_FILE_BYTES: u64 = 2 * MAX_MANIFEST_BYTES;
 #[derive(Debug, Default)]
 pub(crate) struct ManifestCache {
     directory: Option<PathBuf>,
-    /// The known manifests, by profile, then by the path of the file.
-    known: Mutex<HashMap<Arc<str>, HashMap<Path, CachedManifest>>>,
+    known: Mutex<KnownManifests>,
+    /// The listings that concurrent callers share, by profile.
+    listings: Mutex<HashMap<Arc<str>, Arc<SharedListing<Listing>>>>,
 }
-
-/// A manifest with the fingerprint of its file.
-type CachedManifest = (FileFingerprint, Arc<Manifest>);
 
 /// The content of a cache file.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +49,7 @@ struct CacheFile {
 }
 
 /// The manifests of a profile.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listing {
     pub(crate) entries: Vec<CatalogEntry>,
     pub(crate) unreadable: Vec<UnreadableManifest>,
@@ -56,31 +57,55 @@ pub(crate) struct Listing {
 
 impl ManifestCache {
     pub(crate) fn new(directory: Option<PathBuf>) -> Self {
-        Self { directory, known: Mutex::default() }
+        Self { directory, ..Self::default() }
     }
 
     /// Returns all backups of a profile in any order, with their known damage, and the manifests that cannot
-    /// be read. Cached manifests are not read again.
+    /// be read. Cached manifests are not read again. Concurrent callers share a listing that begins after their calls,
+    /// so that every backup that was published before a call is in its result.
     ///
     /// # Errors
     /// The storage cannot be listed or read; an incomplete list is never returned. It is also an error if the
     /// store refuses every manifest.
     pub(crate) async fn all(&self, profile: &str, storage: &Storage) -> Result<Listing> {
-        let profile: Arc<str> = profile.into();
-        let (listed, damaged) =
-            futures::try_join!(stored::list_manifest_files(storage), damage::read_all(storage))?;
-        let mut entries = Vec::with_capacity(listed.len());
-        let mut unknown = Vec::new();
-        self.with_profile(&profile, |known| {
-            for file in listed {
-                match known.get(&file.path) {
-                    Some((fingerprint, manifest)) if *fingerprint == file.fingerprint => {
-                        entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(manifest)));
-                    }
-                    _ => unknown.push(file),
+        let (mut listing, damaged) =
+            futures::try_join!(self.without_damage(profile, storage), damage::read_all(storage))?;
+        if !damaged.is_empty() {
+            for entry in &mut listing.entries {
+                if let Some(problem) = damaged.get(&entry.id()) {
+                    entry.set_damage(problem);
                 }
             }
-        });
+        }
+        Ok(listing)
+    }
+
+    /// Returns what [`all`](Self::all) does, newest first and without known damage, which a search for a backup does not
+    /// need.
+    ///
+    /// # Errors
+    /// The errors of [`all`](Self::all).
+    pub(crate) async fn newest_first(&self, profile: &str, storage: &Storage) -> Result<Listing> {
+        let mut listing = self.without_damage(profile, storage).await?;
+        listing.entries.sort_by_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
+        Ok(listing)
+    }
+
+    async fn without_damage(&self, profile: &str, storage: &Storage) -> Result<Listing> {
+        let profile: Arc<str> = profile.into();
+        let shared = {
+            let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(listings.entry(Arc::clone(&profile)).or_default())
+        };
+        let listing = shared.next(|| self.list(&profile, storage)).await?;
+        Ok(Arc::unwrap_or_clone(listing))
+    }
+
+    async fn list(&self, profile: &Arc<str>, storage: &Storage) -> Result<Listing> {
+        let listed = stored::list_manifest_files(storage).await?;
+        let mut entries = Vec::with_capacity(listed.len());
+        let (cached, unknown) = self.known().take(profile, listed);
+        entries.extend(cached.into_iter().map(|manifest| CatalogEntry::new(Arc::clone(profile), manifest)));
         let read = |file: ListedFile| async move { (self.read(storage, &file).await, file) };
         let mut read = futures::stream::iter(unknown).map(read).buffer_unordered(MAX_CONCURRENT_READS);
         let (mut unreadable, mut refused) = (Vec::new(), None);
@@ -98,37 +123,18 @@ impl ManifestCache {
             };
             let Some(manifest) = manifest else { continue };
             let manifest = Arc::new(manifest);
-            entries.push(CatalogEntry::new(Arc::clone(&profile), Arc::clone(&manifest)));
-            self.with_profile(&profile, |known| known.insert(file.path, (file.fingerprint, manifest)));
+            entries.push(CatalogEntry::new(Arc::clone(profile), Arc::clone(&manifest)));
+            self.known().insert(profile, file, manifest);
         }
         if let (Some(error), true) = (refused, entries.is_empty()) {
             return Err(error);
-        }
-        // Manifests that no longer exist are removed from the cache.
-        self.with_profile(&profile, |known| {
-            if known.len() > entries.len() {
-                let ids: HashSet<_> = entries.iter().map(CatalogEntry::id).collect();
-                known.retain(|_, (_, manifest)| ids.contains(&manifest.id));
-            }
-        });
-        if !damaged.is_empty() {
-            for entry in &mut entries {
-                if let Some(problem) = damaged.get(&entry.id()) {
-                    entry.set_damage(problem);
-                }
-            }
         }
         unreadable.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(Listing { entries, unreadable })
     }
 
-    fn with_profile<T>(
-        &self,
-        profile: &Arc<str>,
-        work: impl FnOnce(&mut HashMap<Path, CachedManifest>) -> T,
-    ) -> T {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        work(known.entry(Arc::clone(profile)).or_default())
+    fn known(&self) -> MutexGuard<'_, KnownManifests> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Deletes the files of the cache on disk that belong to backups that no longer exist. An error is only

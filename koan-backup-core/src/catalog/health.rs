@@ -1,6 +1,6 @@
 //! The health of the backups: compares the catalog with the expectations of the user.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -255,7 +255,8 @@ pub(crate) fn health(
     let count_with_unidentified = entries.len();
     entries.retain(|entry| entry.manifest().producer.origin(identity) == Origin::Own);
     let unidentified = count_with_unidentified - entries.len();
-    verified.retain(|(id, _)| entries.iter().any(|entry| entry.id() == *id));
+    let ids: HashSet<_> = entries.iter().map(CatalogEntry::id).collect();
+    verified.retain(|(id, _)| ids.contains(id));
     let complete: Vec<_> = entries.iter().filter(|entry| entry.manifest().status.is_complete()).collect();
     // A backup that is dated in the future would not become too old until that time, so it is ignored when
     // the age is checked.

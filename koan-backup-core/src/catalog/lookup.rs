@@ -1,12 +1,34 @@
 //! Looks up a backup among the backups of one application.
 
+use super::cache::{Listing, ManifestCache};
+use super::entry::CatalogEntry;
 use super::origin::Origin;
 use super::reference::BackupRef;
-use super::stored::{StoredBackup, StoredManifests, find_id, list_all, not_found, unreadable_note};
-use crate::archive::Manifest;
+use super::stored::{StoredBackup, StoredManifests, find_id, list_some, not_found, read, unreadable_note};
+use super::unreadable::UnreadableManifest;
+use crate::archive::{Manifest, manifest_path};
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::Storage;
+
+/// A backup among which one is selected.
+pub(crate) trait Candidate: Clone {
+    /// Returns the manifest of the backup.
+    fn manifest(&self) -> &Manifest;
+}
+
+impl Candidate for StoredBackup<'_> {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
+impl Candidate for CatalogEntry {
+    fn manifest(&self) -> &Manifest {
+        CatalogEntry::manifest(self)
+    }
+}
 
 /// The application among whose backups a name is looked up.
 #[derive(Clone, Copy, Debug)]
@@ -25,22 +47,22 @@ impl Lookup<'_> {
     /// Returns the backups of the application from `candidates`, which all have the same name, in the same
     /// order. Backups that record no environment are returned only if `accept` accepts none of the
     /// application's own backups.
-    pub(crate) fn select<'a>(
+    pub(crate) fn select<C: Candidate>(
         &self,
-        candidates: &[StoredBackup<'a>],
+        candidates: &[C],
         accept: impl Fn(&Manifest) -> bool,
-    ) -> Vec<StoredBackup<'a>> {
+    ) -> Vec<C> {
         let with_origin = |wanted: Origin| {
-            let found = candidates.iter().filter(|backup| self.origin(&backup.manifest) == wanted);
+            let found = candidates.iter().filter(|backup| self.origin(backup.manifest()) == wanted);
             found.cloned().collect::<Vec<_>>()
         };
         let own = with_origin(Origin::Own);
         let is_other = self.selected.is_some_and(|selected| selected != self.identity);
-        if is_other || own.iter().any(|backup| accept(&backup.manifest)) {
+        if is_other || own.iter().any(|backup| accept(backup.manifest())) {
             return own;
         }
         let unidentified = with_origin(Origin::Unidentified);
-        match unidentified.iter().any(|backup| accept(&backup.manifest)) || own.is_empty() {
+        match unidentified.iter().any(|backup| accept(backup.manifest())) || own.is_empty() {
             true => unidentified,
             false => own,
         }
@@ -48,11 +70,11 @@ impl Lookup<'_> {
 
     /// Returns the part of a "not found" error that describes backups of other applications with the same
     /// name.
-    pub(crate) fn not_found_note(&self, candidates: &[StoredBackup<'_>]) -> String {
+    pub(crate) fn not_found_note<C: Candidate>(&self, candidates: &[C]) -> String {
         let mut others: Vec<_> = candidates
             .iter()
-            .filter(|backup| self.origin(&backup.manifest) == Origin::Other)
-            .map(|backup| backup.manifest.producer.description())
+            .filter(|backup| self.origin(backup.manifest()) == Origin::Other)
+            .map(|backup| backup.manifest().producer.description())
             .collect();
         others.sort();
         others.dedup();
@@ -73,9 +95,8 @@ impl Lookup<'_> {
 /// # Errors
 /// There is no such backup, or there are several; the error lists them.
 async fn find_short<'a>(storage: &'a Storage, digits: &str) -> Result<StoredBackup<'a>> {
-    let StoredManifests { backups, unreadable } = list_all(storage).await?;
-    let mut found: Vec<_> =
-        backups.into_iter().filter(|backup| backup.manifest.id.short() == digits).collect();
+    let is_named = |id: BackupId| id.short() == digits;
+    let StoredManifests { backups: mut found, unreadable } = list_some(storage, is_named).await?;
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => {
@@ -96,17 +117,65 @@ async fn find_short<'a>(storage: &'a Storage, digits: &str) -> Result<StoredBack
     }
 }
 
+/// A storage profile in which a backup is looked up, with its cache of manifests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SearchedProfile<'c, 'a> {
+    pub(crate) manifests: &'c ManifestCache,
+    pub(crate) name: &'c str,
+    pub(crate) storage: &'a Storage,
+}
+
+impl<'a> SearchedProfile<'_, 'a> {
+    /// Lists the backups, newest first. Manifests that cannot be read are logged.
+    ///
+    /// # Errors
+    /// The storage cannot be read; an incomplete list is never returned.
+    pub(crate) async fn list(&self) -> Result<Listing> {
+        let listing = self.manifests.newest_first(self.name, self.storage).await?;
+        listing.unreadable.iter().for_each(|manifest| manifest.log(self.storage));
+        Ok(listing)
+    }
+
+    /// Reads the first of these backups that still exists and can be read. A manifest that was damaged after it was
+    /// listed is added to `unreadable`.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    pub(crate) async fn read_first(
+        &self,
+        candidates: &[BackupId],
+        unreadable: &mut Vec<UnreadableManifest>,
+    ) -> Result<Option<StoredBackup<'a>>> {
+        for id in candidates {
+            let path = manifest_path(id);
+            match read(self.storage, &path).await {
+                Ok(None) => {}
+                Ok(Some(backup)) => return Ok(Some(backup)),
+                Err(error) => match UnreadableManifest::from_error(self.storage, &path, &error) {
+                    Some(problem) => {
+                        problem.log(self.storage);
+                        unreadable.push(problem);
+                    }
+                    None => return Err(error),
+                },
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Finds a backup. An id selects a backup of any application. A name selects the newest backup that `accept`
 /// accepts among the backups of the application in `lookup`.
 ///
 /// # Errors
 /// There is no such backup, or it cannot be read.
 pub(crate) async fn find<'a>(
-    storage: &'a Storage,
+    profile: SearchedProfile<'_, 'a>,
     lookup: Lookup<'_>,
     wanted: &BackupRef,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
+    let storage = profile.storage;
     match wanted {
         BackupRef::Id(id) => find_id(storage, *id).await,
         BackupRef::Short(digits) => find_short(storage, digits).await,
@@ -115,13 +184,13 @@ pub(crate) async fn find<'a>(
             "`latest` was looked up as a name; this is a bug in koan-backup",
         )),
         BackupRef::Name(name) => {
-            let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
-            unreadable.iter().for_each(|manifest| manifest.log(storage));
-            all.retain(|backup| backup.manifest.name.as_str() == name);
+            let Listing { entries: mut all, mut unreadable } = profile.list().await?;
+            all.retain(|backup| backup.manifest().name.as_str() == name);
             let named = lookup.select(&all, &accept);
-            let failed =
-                named.first().filter(|backup| !accept(&backup.manifest)).map(|backup| backup.manifest.id);
-            if let Some(backup) = named.into_iter().find(|backup| accept(&backup.manifest)) {
+            let failed = named.first().filter(|backup| !accept(backup.manifest())).map(CatalogEntry::id);
+            let accepted = named.iter().filter(|backup| accept(backup.manifest()));
+            let accepted: Vec<_> = accepted.map(CatalogEntry::id).collect();
+            if let Some(backup) = profile.read_first(&accepted, &mut unreadable).await? {
                 return Ok(StoredBackup { newer_failed: failed, ..backup }.with_unreadable(unreadable));
             }
             let others = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::entry::CatalogEntry;
 use super::origin::Origin;
+use super::unreadable::UnreadableManifest;
 use crate::archive::{BackupStatus, EntityManifest};
 use crate::foundation::identity::ApplicationIdentity;
 
@@ -51,6 +52,9 @@ pub struct CatalogPage {
     pub entries: Vec<CatalogEntry>,
     /// The number of backups on all pages.
     pub total: usize,
+    /// The manifests in the queried profiles that cannot be read, each with its storage profile. Whether their backups
+    /// match the query is not known.
+    pub unreadable: Vec<(String, UnreadableManifest)>,
 }
 
 /// Selects backups by their origin.
@@ -99,7 +103,7 @@ impl Filter {
         }
         let total = entries.len();
         let entries = entries.into_iter().skip(self.skip).take(self.take.unwrap_or(usize::MAX)).collect();
-        CatalogPage { entries, total }
+        CatalogPage { entries, total, unreadable: Vec::new() }
     }
 
     /// Sorts by a key, then by time. Each key is computed only once, because access to many manifests is

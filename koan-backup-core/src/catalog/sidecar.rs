@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::stored::MAX_CONCURRENT_READS;
 use super::unreadable::concerns_one_file;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::storage::Storage;
+use crate::storage::{ListedFile, Storage};
 
 /// The maximum size of a sidecar file.
 const MAX_SIDECAR_BYTES: u64 = 1 << 20;
@@ -41,10 +41,34 @@ pub(crate) async fn read_all<K: FromStr + Display + Ord, T: DeserializeOwned>(
     folder: &str,
     remedy: &str,
 ) -> Result<SidecarFiles<K, T>> {
+    let listed = list(storage, folder).await?;
+    read_some(storage, folder, remedy, listed.into_iter().map(|(key, _)| key)).await
+}
+
+/// Lists the files of a folder. A file whose name is not a key is ignored.
+///
+/// # Errors
+/// The storage cannot be listed.
+pub(super) async fn list<K: FromStr + Display>(
+    storage: &Storage,
+    folder: &str,
+) -> Result<Vec<(K, ListedFile)>> {
     let folder_path = Path::from(folder);
     let listed = storage.list(&folder_path).await;
     let listed = listed.map_err(|source| storage.failed(&folder_path, "listed in", source))?;
-    let keys = listed.into_iter().filter_map(|file| key_of::<K>(folder, &file.path));
+    Ok(listed.into_iter().filter_map(|file| Some((key_of::<K>(folder, &file.path)?, file))).collect())
+}
+
+/// Reads the files of these keys. A file that does not exist is skipped.
+///
+/// # Errors
+/// The storage cannot be read. An error that concerns one file is not an error.
+pub(crate) async fn read_some<K: Display + Ord, T: DeserializeOwned>(
+    storage: &Storage,
+    folder: &str,
+    remedy: &str,
+    keys: impl IntoIterator<Item = K>,
+) -> Result<SidecarFiles<K, T>> {
     let read = |key: K| async move { (read(storage, folder, &key, remedy).await, key) };
     let mut read = futures::stream::iter(keys).map(read).buffer_unordered(MAX_CONCURRENT_READS);
     let mut found = SidecarFiles { readable: BTreeMap::new(), unreadable: BTreeMap::new() };

@@ -96,10 +96,21 @@ pub(crate) async fn list(storage: &Storage) -> Result<Vec<StoredBackup<'_>>> {
 /// damaged, or that the store refuses to return, is not an error, unless the store returns none of the
 /// manifests.
 pub(crate) async fn list_all(storage: &Storage) -> Result<StoredManifests<'_>> {
+    list_some(storage, |_| true).await
+}
+
+/// Returns the backups of a profile whose ids are `selected`, as [`list_all`] does. Other manifests are not read.
+///
+/// # Errors
+/// The errors of [`list_all`].
+pub(super) async fn list_some(
+    storage: &Storage,
+    selected: impl Fn(BackupId) -> bool,
+) -> Result<StoredManifests<'_>> {
+    let mut listed = list_manifest_files(storage).await?;
+    listed.retain(|file| manifest_id(&file.path).is_some_and(&selected));
     let read = |file: ListedFile| async move { (read(storage, &file.path).await, file.path) };
-    let mut read = futures::stream::iter(list_manifest_files(storage).await?)
-        .map(read)
-        .buffer_unordered(MAX_CONCURRENT_READS);
+    let mut read = futures::stream::iter(listed).map(read).buffer_unordered(MAX_CONCURRENT_READS);
     let (mut backups, mut unreadable, mut refused) = (Vec::new(), Vec::new(), None);
     while let Some((found, path)) = read.next().await {
         match found {

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::archive::{EntityManifest, EntityStatus, Manifest};
-use crate::catalog::{
-    self, BackupRef, Lookup, StoredBackup, StoredManifests, list, list_all, unreadable_note,
-};
+use crate::catalog::{self, BackupRef, CatalogEntry, Listing, Lookup, StoredBackup, list, unreadable_note};
 use crate::declaration::selection::Selection;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -27,21 +25,27 @@ pub(crate) async fn find<'a>(
     selection: &Selection,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
+    let profile = environment.searched(storage);
     if !wanted.is_latest() {
-        return catalog::find(storage, lookup, wanted, accept).await;
+        return catalog::find(profile, lookup, wanted, accept).await;
     }
-    let StoredManifests { backups: mut all, unreadable } = list_all(storage).await?;
+    let Listing { entries: mut all, mut unreadable } = profile.list().await?;
     if let BackupRef::LatestNamed(name) = wanted {
-        all.retain(|backup| backup.manifest.name.as_str() == name);
+        all.retain(|backup| backup.manifest().name.as_str() == name);
     }
-    unreadable.iter().for_each(|manifest| manifest.log(storage));
     let is_complete = |manifest: &Manifest| manifest.status.is_complete();
     let mut candidates = lookup.select(&all, is_complete);
-    candidates.retain(|backup| is_complete(&backup.manifest));
+    candidates.retain(|backup| is_complete(backup.manifest()));
     let origin_note = if all.is_empty() { String::new() } else { lookup.not_found_note(&all) };
     let note = format!("{origin_note}{}", unreadable_note(&unreadable));
-    let latest = latest(environment, storage, &candidates, selection, wanted, &note)?;
-    Ok(latest.clone().with_unreadable(unreadable))
+    loop {
+        let latest = latest(environment, storage, &candidates, selection, wanted, &note)?.id();
+        if let Some(backup) = profile.read_first(&[latest], &mut unreadable).await? {
+            return Ok(backup.with_unreadable(unreadable));
+        }
+        // The backup was removed or damaged after it was listed.
+        candidates.retain(|backup| backup.id() != latest);
+    }
 }
 
 /// Returns the warnings of the newest completed backup of the application in a profile, for the boot report.
@@ -60,14 +64,14 @@ pub(crate) async fn warnings(storage: &Storage, lookup: Lookup<'_>) -> Result<Ve
     Ok(newest.into_iter().flat_map(prefixed_warnings).collect())
 }
 
-fn latest<'c, 'a>(
+fn latest<'c>(
     environment: &Environment,
     storage: &Storage,
-    candidates: &'c [StoredBackup<'a>],
+    candidates: &'c [CatalogEntry],
     selection: &Selection,
     wanted: &BackupRef,
     note: &str,
-) -> Result<&'c StoredBackup<'a>> {
+) -> Result<&'c CatalogEntry> {
     let selected = selected_entities(environment, selection)?;
     let contained: Vec<_> =
         candidates.iter().map(|backup| contained_entities(environment, backup, selection)).collect();
@@ -76,7 +80,7 @@ fn latest<'c, 'a>(
     if !selection.is_explicit() {
         required.retain(|entity| in_any_backup.contains(entity.as_str()));
     }
-    let contains_sets = |backup: &StoredBackup<'_>| {
+    let contains_sets = |backup: &CatalogEntry| {
         selection.sets.iter().all(|set| completed_entities(backup).any(|entity| &entity.set == set))
     };
     // A context without entities selects no entity by itself, so that every backup contains what is selected.
@@ -124,7 +128,7 @@ pub(crate) fn selected_entities(
 /// Returns the entities that a backup contains, by their current names.
 fn contained_entities(
     environment: &Environment,
-    backup: &StoredBackup<'_>,
+    backup: &CatalogEntry,
     selection: &Selection,
 ) -> BTreeSet<String> {
     completed_entities(backup)
@@ -133,8 +137,8 @@ fn contained_entities(
         .collect()
 }
 
-fn completed_entities<'b>(backup: &'b StoredBackup<'_>) -> impl Iterator<Item = &'b EntityManifest> {
-    backup.manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
+fn completed_entities(backup: &CatalogEntry) -> impl Iterator<Item = &EntityManifest> {
+    backup.manifest().entities.iter().filter(|entity| entity.status == EntityStatus::Completed)
 }
 
 /// Returns the current name of an entity that a backup may contain with a former name.

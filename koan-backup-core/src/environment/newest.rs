@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Environment;
 use super::latest::{current_name, selected_entities};
 use crate::archive::{EntityStatus, Manifest};
-use crate::catalog::{self, BackupRef, Lookup, StoredBackup, list_all};
+use crate::catalog::{self, BackupRef, Listing, Lookup, StoredBackup};
 use crate::declaration::selection::Selection;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::Storage;
@@ -23,27 +23,28 @@ pub(crate) async fn find<'a>(
     wanted: &BackupRef,
     accept: impl Fn(&Manifest) -> bool,
 ) -> Result<StoredBackup<'a>> {
+    let profile = environment.searched(storage);
     if !wanted.is_latest() {
-        return catalog::find(storage, lookup, wanted, accept).await;
+        return catalog::find(profile, lookup, wanted, accept).await;
     }
-    let mut listed = list_all(storage).await?;
+    let Listing { entries: mut all, mut unreadable } = profile.list().await?;
     if let BackupRef::LatestNamed(name) = wanted {
-        listed.backups.retain(|backup| backup.manifest.name.as_str() == name);
+        all.retain(|backup| backup.manifest().name.as_str() == name);
     }
-    listed.unreadable.iter().for_each(|manifest| manifest.log(storage));
     let is_complete = |manifest: &Manifest| manifest.status.is_complete() && accept(manifest);
-    let mut candidates = lookup.select(&listed.backups, is_complete);
-    candidates.retain(|backup| is_complete(&backup.manifest));
+    let mut candidates = lookup.select(&all, is_complete);
+    candidates.retain(|backup| is_complete(backup.manifest()));
     let contained: Vec<_> =
-        candidates.iter().map(|backup| contained(environment, &backup.manifest)).collect();
+        candidates.iter().map(|backup| contained(environment, backup.manifest())).collect();
     let in_any_backup: BTreeSet<_> = contained.iter().flatten().cloned().collect();
     let mut required = selected_entities(environment, &Selection::default())?;
     required.retain(|entity| in_any_backup.contains(entity));
-    let mut found = candidates.iter().zip(&contained).filter(|(_, contained)| required.is_subset(contained));
-    if let Some((backup, _)) = found.next() {
-        return Ok(backup.clone().with_unreadable(listed.unreadable));
+    let found = candidates.iter().zip(&contained).filter(|(_, contained)| required.is_subset(contained));
+    let found: Vec<_> = found.map(|(backup, _)| backup.id()).collect();
+    if let Some(backup) = profile.read_first(&found, &mut unreadable).await? {
+        return Ok(backup.with_unreadable(unreadable));
     }
-    let note = lookup.not_found_note(&listed.backups);
+    let note = lookup.not_found_note(&all);
     let text = format!(
         "there is no completed backup{note} in storage `{}`, so there is no `latest`",
         storage.location()

@@ -30,6 +30,7 @@ use crate::foundation::clock::{Clock, SystemClock};
 use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
 use crate::foundation::runtime::require_timers;
+use crate::operations::maintenance::verifications;
 use crate::provider::Provider;
 use crate::storage::Storage;
 use crate::storage::machine_state::{MachineState, default_directory};
@@ -316,6 +317,7 @@ impl KoanBuilder {
             providers: self.providers,
             storages: self.storages,
             manifests: ManifestCache::new(self.catalog_cache),
+            verifications: verifications::cache(),
             recipients: self.recipients,
             keys: self.keys,
             clock: self.clock,

@@ -1,29 +1,23 @@
-//! The catalog and the builder of a query: `koan.catalog().recent(7).await?`.
+//! The catalog: `koan.catalog().recent(7).await?`.
+
+mod query;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::IntoFuture;
-use std::ops::RangeBounds;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use futures::stream::{self, Stream};
 use jiff::Timestamp;
 
+pub use self::query::CatalogQuery;
 use super::RecoverBuilder;
 use super::context::ContextRef;
-use super::names::Names;
-use crate::archive::BackupStatus;
 use crate::catalog::{
-    self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogPage, CatalogStatistics,
-    Expectations, Filter, HealthInput, Order, Origin, OriginFilter, SizeDrop, SortBy, UnreadableManifest,
+    self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogStatistics, Expectations,
+    HealthInput, Origin, SizeDrop, UnreadableManifest,
 };
-use crate::entity::Entity;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
-use crate::foundation::identity::ApplicationIdentity;
-use crate::foundation::runtime::{in_runtime, require_timers};
+use crate::foundation::runtime::require_timers;
 use crate::operations::maintenance::{self, verifications};
-use crate::operations::prune::Survey;
 use crate::operations::recover;
 
 /// The catalog of the backups in all storage profiles. Manifests are cached.
@@ -103,13 +97,7 @@ impl Catalog {
 
     /// Returns a query, which selects some of the backups.
     pub fn query(&self) -> CatalogQuery {
-        CatalogQuery {
-            catalog: self.clone(),
-            filter: Filter::default(),
-            profiles: Vec::new(),
-            max_age: None,
-            origins: None,
-        }
+        CatalogQuery::new(self.clone())
     }
 
     /// Returns a query of the backups of this application, and of those of older versions that record no
@@ -131,9 +119,39 @@ impl Catalog {
     /// A storage cannot be read, or a record there is damaged.
     pub async fn verifications(&self) -> Result<BTreeMap<(String, BackupId), Timestamp>> {
         require_timers()?;
+        let environment = self.koan.environment()?;
+        let mut all = BTreeMap::new();
+        for (profile, storage) in &environment.storages {
+            let verified = verifications::known(&environment.verifications, profile, storage).await?;
+            all.extend(verified.into_iter().map(|(id, record)| ((profile.clone(), id), record.verified_at)));
+        }
+        Ok(all)
+    }
+
+    /// Returns when each of these backups was verified last, as [`verifications`](Self::verifications) does for all
+    /// backups. Only the records of these backups are read, so that a page of a long list needs few reads.
+    ///
+    /// ```
+    /// # koan_backup_shop::run(async |koan| {
+    /// let page = koan.catalog().query().take(10).await?;
+    /// let verified = koan.catalog().verifications_of(&page.entries).await?;
+    /// assert!(verified.len() <= page.entries.len());
+    /// # Ok(())
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// A storage cannot be read.
+    pub async fn verifications_of(
+        &self,
+        entries: &[CatalogEntry],
+    ) -> Result<BTreeMap<(String, BackupId), Timestamp>> {
+        require_timers()?;
         let mut all = BTreeMap::new();
         for (profile, storage) in &self.koan.environment()?.storages {
-            let verified = verifications::read_all(storage).await?;
+            let of_profile = entries.iter().filter(|entry| entry.profile() == profile);
+            let ids: Vec<_> = of_profile.map(CatalogEntry::id).collect();
+            let verified = verifications::read(storage, ids).await?;
             all.extend(verified.into_iter().map(|(id, record)| ((profile.clone(), id), record.verified_at)));
         }
         Ok(all)
@@ -182,22 +200,23 @@ impl Catalog {
     pub async fn health(&self, expected: &Expectations) -> Result<CatalogHealth> {
         require_timers()?;
         let environment = self.koan.environment()?;
-        let (mut verified, mut incomplete_tasks, mut unlisted, mut unreadable) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut verified, mut incomplete_tasks, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
         let mut acknowledged = Acknowledgements::default();
         let now = environment.clock.now();
         for (profile, storage) in &environment.storages {
-            verified.extend(verifications::read_all(storage).await?);
+            verified.extend(verifications::known(&environment.verifications, profile, storage).await?);
             incomplete_tasks.extend(maintenance::incomplete_tasks(profile, storage, now).await?);
             acknowledged.add(Acknowledgements::read(storage).await?);
-            let survey = Survey::take(storage, &environment.clock).await?;
-            let found = recover::unlisted(environment, storage, &survey).await?;
-            unlisted.extend(found.into_iter().map(|archive| (profile.clone(), archive)));
-            unreadable.extend(survey.unreadable.into_iter().map(|manifest| (profile.clone(), manifest)));
+            let found = recover::listed_and_unlisted(environment, profile, storage).await?;
+            entries.extend(found.listing.entries);
+            unlisted.extend(found.unlisted.into_iter().map(|archive| (profile.clone(), archive)));
+            unreadable
+                .extend(found.listing.unreadable.into_iter().map(|manifest| (profile.clone(), manifest)));
         }
         let included = environment.inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
-        let (entries, identity) = (self.all().await?, &environment.identity);
+        let identity = &environment.identity;
         let input = HealthInput {
             entries,
             identity,
@@ -211,16 +230,11 @@ impl Catalog {
         Ok(catalog::health(input, expected, |name| environment.canonical(name), now))
     }
 
-    /// Returns the manifests that cannot be read, each with its storage profile.
+    /// Returns the manifests that cannot be read, each with its storage profile. A [page](crate::catalog::CatalogPage)
+    /// of a query also has those of its profiles.
     pub async fn unreadable(&self) -> Result<Vec<(String, UnreadableManifest)>> {
         require_timers()?;
-        let environment = self.koan.environment()?;
-        let mut unreadable = Vec::new();
-        for (name, storage) in &environment.storages {
-            let listing = environment.manifests.all(name, storage).await?;
-            unreadable.extend(listing.unreadable.into_iter().map(|manifest| (name.clone(), manifest)));
-        }
-        Ok(unreadable)
+        Ok(self.listed(&[]).await?.unreadable)
     }
 
     /// Recovers unlisted archives: verifies each archive, and publishes its manifest again.
@@ -229,210 +243,28 @@ impl Catalog {
     }
 
     /// Returns the backups of these profiles, or of all profiles if `profiles` is empty, in any order.
-    async fn entries(&self, profiles: &[String]) -> Result<Vec<CatalogEntry>> {
+    async fn listed(&self, profiles: &[String]) -> Result<ListedBackups> {
         let environment = self.koan.environment()?;
-        let mut entries = Vec::new();
+        let mut found = ListedBackups::default();
         for name in profiles {
             environment.storage(Some(name))?;
         }
         for (name, storage) in &environment.storages {
             if profiles.is_empty() || profiles.contains(name) {
                 let listing = environment.manifests.all(name, storage).await?;
-                entries.extend(listing.entries);
+                found.entries.extend(listing.entries);
+                found
+                    .unreadable
+                    .extend(listing.unreadable.into_iter().map(|manifest| (name.clone(), manifest)));
             }
         }
-        Ok(entries)
+        Ok(found)
     }
 }
 
-/// A query of the catalog. Awaiting it returns a page of backups, newest first by default. A backup is
-/// selected only if it meets all conditions.
-///
-/// ```
-/// use koan_backup::catalog::{Order, SortBy};
-/// # koan_backup_shop::run(async |koan| {
-/// let page = koan
-///     .catalog()
-///     .query()
-///     .name("nightly")
-///     .containing(["User"])
-///     .healthy()
-///     .sort_by(SortBy::Size, Order::Descending)
-///     .take(10)
-///     .await?;
-/// println!("{} of {} backups", page.entries.len(), page.total);
-/// # assert_eq!(page.total, 2);
-/// # Ok(())
-/// # });
-/// ```
-#[derive(Clone, Debug)]
-#[must_use = "a query does nothing until it is awaited"]
-pub struct CatalogQuery {
-    catalog: Catalog,
-    filter: Filter,
-    profiles: Vec<String>,
-    max_age: Option<Duration>,
-    /// The origins that are selected, relative to the application of the context.
-    origins: Option<&'static [Origin]>,
-}
-
-macro_rules! text_setters {
-    ($($(#[$doc:meta])+ $method:ident => $field:ident),* $(,)?) => {
-        $($(#[$doc])+
-        pub fn $method<Count>(mut self, values: impl Names<Count>) -> Self {
-            self.filter.$field.extend(values.into_names());
-            self
-        })*
-    };
-}
-
-impl CatalogQuery {
-    text_setters! {
-        /// Selects backups that have this tag, or at least one of these tags.
-        any_tag => any_tags,
-        /// Selects backups that have this tag, or all of these tags.
-        all_tags => all_tags,
-        /// Selects backups that contain the entity with this name, or all entities with these names.
-        containing => entities,
-        /// Selects backups that contain an entity of this provider, or of one of these providers.
-        providers => providers,
-    }
-
-    /// Selects backups that contain this entity.
-    pub fn containing_type<T: Entity>(mut self) -> Self {
-        self.filter.types.push((T::descriptor().type_path(), T::descriptor().name().to_owned()));
-        self
-    }
-
-    /// Selects backups with this name.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.filter.names.push(name.into());
-        self
-    }
-
-    /// Selects backups of the given application in the given environment.
-    pub fn from_application(
-        mut self,
-        application: impl Into<String>,
-        environment: impl Into<String>,
-    ) -> Self {
-        let application = ApplicationIdentity::unvalidated(application, environment);
-        self.filter.origin = Some(OriginFilter { application, origins: &[Origin::Own] });
-        self
-    }
-
-    /// Selects backups with these origins, relative to the application of this context.
-    fn with_origins(mut self, origins: &'static [Origin]) -> Self {
-        self.origins = Some(origins);
-        self
-    }
-
-    /// Selects backups in one or several storage profiles.
-    pub fn profiles<Count>(mut self, names: impl Names<Count>) -> Self {
-        self.profiles.extend(names.into_names());
-        self
-    }
-
-    /// Selects backups that started in this range of time.
-    pub fn between(mut self, range: impl RangeBounds<Timestamp>) -> Self {
-        self.filter.from = Some(range.start_bound().cloned());
-        self.filter.to = Some(range.end_bound().cloned());
-        self
-    }
-
-    /// Selects backups that started at most this long ago.
-    pub fn last(mut self, age: Duration) -> Self {
-        self.max_age = Some(age);
-        self
-    }
-
-    /// Selects backups with one of these statuses.
-    pub fn statuses(mut self, statuses: impl IntoIterator<Item = BackupStatus>) -> Self {
-        self.filter.statuses.extend(statuses);
-        self
-    }
-
-    /// Selects backups whose archives have a size in this range.
-    pub fn size_bytes(mut self, range: impl RangeBounds<u64>) -> Self {
-        self.filter.sizes = Some((range.start_bound().cloned(), range.end_bound().cloned()));
-        self
-    }
-
-    /// Selects backups that were completed without a warning and have no known damage. A backup that was
-    /// never verified may still be damaged.
-    pub fn healthy(mut self) -> Self {
-        self.filter.healthy = Some(true);
-        self
-    }
-
-    /// Selects backups that failed, were completed with warnings, or have known damage.
-    pub fn requiring_attention(mut self) -> Self {
-        self.filter.healthy = Some(false);
-        self
-    }
-
-    /// Selects backups whose name, description or tags contain this text, ignoring case.
-    pub fn text(mut self, text: impl Into<String>) -> Self {
-        self.filter.text = Some(text.into());
-        self
-    }
-
-    /// Sets the property by which the backups are sorted, and the direction.
-    pub fn sort_by(mut self, sort: SortBy, order: Order) -> Self {
-        (self.filter.sort, self.filter.order) = (sort, order);
-        self
-    }
-
-    /// Skips the first `count` backups.
-    pub fn skip(mut self, count: usize) -> Self {
-        self.filter.skip = count;
-        self
-    }
-
-    /// Returns at most `count` backups.
-    pub fn take(mut self, count: usize) -> Self {
-        self.filter.take = Some(count);
-        self
-    }
-
-    /// Returns the first backup, if there is one.
-    ///
-    /// # Errors
-    /// The errors of every method of the [catalog](Catalog).
-    pub async fn first(self) -> Result<Option<CatalogEntry>> {
-        Ok(self.take(1).await?.entries.into_iter().next())
-    }
-
-    /// Returns the backups as a stream. If the query fails, the error is the only item.
-    pub fn stream(self) -> impl Stream<Item = Result<CatalogEntry>> + Send {
-        let page = async move {
-            match self.await {
-                Ok(page) => page.entries.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
-        };
-        futures::StreamExt::flatten(stream::once(async move { stream::iter(page.await) }))
-    }
-}
-
-impl IntoFuture for CatalogQuery {
-    type Output = Result<CatalogPage>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(mut self) -> Self::IntoFuture {
-        in_runtime(async move {
-            let environment = self.catalog.koan.environment()?;
-            if let Some(origins) = self.origins {
-                let application = environment.identity.clone();
-                self.filter.origin = Some(OriginFilter { application, origins });
-            }
-            if let Some(age) = self.max_age {
-                let now = environment.clock.now();
-                let earliest = now.checked_sub(age).unwrap_or(Timestamp::MIN);
-                self.filter.earliest = Some(earliest);
-            }
-            let entries = self.catalog.entries(&self.profiles).await?;
-            Ok(self.filter.page(entries))
-        })
-    }
+/// The backups of several storage profiles, and the manifests that cannot be read, each with its profile.
+#[derive(Debug, Default)]
+struct ListedBackups {
+    entries: Vec<CatalogEntry>,
+    unreadable: Vec<(String, UnreadableManifest)>,
 }

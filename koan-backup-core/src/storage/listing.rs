@@ -80,7 +80,7 @@ impl From<ObjectMeta> for ListedFile {
 }
 
 impl FileFingerprint {
-    pub(super) fn size_bytes(&self) -> u64 {
+    pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 

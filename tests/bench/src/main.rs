@@ -1,7 +1,7 @@
 //! Compares koan-backup with widely used tools in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog | --declarations]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog | --http | --declarations]
 //! ```
 //!
 //! Each operation of koan-backup is measured in a separate process, from its start to its end. The times are
@@ -11,6 +11,7 @@
 mod catalog;
 mod declarations;
 mod encrypted;
+mod http;
 mod inventory;
 mod measured;
 mod orders;
@@ -55,6 +56,11 @@ fn main() -> Result<()> {
         println!("{table}");
         return Ok(());
     }
+    if settings.http {
+        http::measure(&mut table)?;
+        println!("{table}");
+        return Ok(());
+    }
     if settings.postgres {
         let small_peak = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
         let large_peak = postgres::measure(&mut table, settings.scale, &settings)?;
@@ -85,6 +91,7 @@ struct Settings {
     postgres: bool,
     parts: bool,
     catalog: bool,
+    http: bool,
     declarations: bool,
     compiling: Compiling,
 }
@@ -98,6 +105,7 @@ impl Settings {
             postgres: false,
             parts: false,
             catalog: false,
+            http: false,
             declarations: false,
             compiling: Compiling::IfNeeded,
         };
@@ -111,11 +119,12 @@ impl Settings {
                 "--postgres" => settings.postgres = true,
                 "--parts" => settings.parts = true,
                 "--catalog" => settings.catalog = true,
+                "--http" => settings.http = true,
                 "--declarations" => settings.declarations = true,
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts, --catalog and --declarations"
+                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts, --catalog, --http and --declarations"
                     )
                     .into());
                 }

@@ -13,6 +13,7 @@ use crate::foundation::identity::ApplicationIdentity;
 use crate::koan::coverage;
 use crate::koan::diagnosis::{DiagnosisBuilder, FailedParts};
 use crate::operations::diagnosis::{Check, CheckCode, CheckSubject, Examined};
+use crate::operations::maintenance::verifications;
 use crate::storage::Storage;
 use crate::storage::machine_state::{MachineState, default_directory};
 
@@ -98,6 +99,7 @@ impl KoanBuilder {
             shared_storage: storages.first().map(|(_, storage)| storage.clone()),
             storages,
             manifests: ManifestCache::new(self.catalog_cache),
+            verifications: verifications::cache(),
             recipients: self.recipients,
             keys: self.keys,
             clock: self.clock,

@@ -2,12 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{VerificationRecord, sidecar};
+use crate::catalog::sidecar::{self, SidecarFiles};
+use crate::catalog::{SidecarCache, VerificationRecord};
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
 use crate::storage::Storage;
 
 const FOLDER: &str = "verifications";
+
+/// What the user should do about a damaged record.
+const REMEDY: &str = "remove the record; the backup is then verified again";
+
+/// Creates a cache of verification records.
+pub(crate) fn cache() -> SidecarCache<VerificationRecord> {
+    SidecarCache::new(FOLDER, REMEDY)
+}
 
 /// Reads all verification records of a profile. A backup whose record cannot be read counts as never
 /// verified.
@@ -15,15 +24,41 @@ const FOLDER: &str = "verifications";
 /// # Errors
 /// The storage cannot be read.
 pub(crate) async fn read_all(storage: &Storage) -> Result<BTreeMap<BackupId, VerificationRecord>> {
-    let all =
-        sidecar::read_all(storage, FOLDER, "remove the record; the backup is then verified again").await?;
-    for (id, problem) in all.unreadable {
+    Ok(readable(sidecar::read_all(storage, FOLDER, REMEDY).await?))
+}
+
+/// Returns what [`read_all`] does. Records in the cache are not read again.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn known(
+    cache: &SidecarCache<VerificationRecord>,
+    profile: &str,
+    storage: &Storage,
+) -> Result<BTreeMap<BackupId, VerificationRecord>> {
+    Ok(readable(cache.all(profile, storage).await?))
+}
+
+/// Reads the verification records of some backups.
+///
+/// # Errors
+/// The storage cannot be read.
+pub(crate) async fn read(
+    storage: &Storage,
+    ids: Vec<BackupId>,
+) -> Result<BTreeMap<BackupId, VerificationRecord>> {
+    Ok(readable(sidecar::read_some(storage, FOLDER, REMEDY, ids).await?))
+}
+
+/// Returns the records that can be read, and logs the others.
+fn readable(found: SidecarFiles<BackupId, VerificationRecord>) -> BTreeMap<BackupId, VerificationRecord> {
+    for (id, problem) in found.unreadable {
         tracing::warn!(
             target: "koan::backup", backup = %id, %problem,
             "a verification record cannot be read"
         );
     }
-    Ok(all.readable)
+    found.readable
 }
 
 /// Writes the verification record of a backup.

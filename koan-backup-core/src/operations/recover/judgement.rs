@@ -238,7 +238,7 @@ pub(crate) async fn require_mostly_listed(
 ///
 /// # Errors
 /// The storage cannot be read.
-pub(crate) async fn unlisted(
+pub(super) async fn unlisted(
     environment: &Environment,
     storage: &Storage,
     survey: &Survey<'_>,

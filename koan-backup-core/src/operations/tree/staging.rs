@@ -18,6 +18,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::private_files::{
     ExistingFile, create_private_directory, create_private_file, open_private_file,
 };
+use crate::operations::maintenance::verifications;
 use crate::storage::Storage;
 
 /// The beginning of the name of a staging directory in a tree.
@@ -177,6 +178,7 @@ pub(super) fn staging_environment(
         storages: vec![("staging".to_owned(), storage)],
         shared_storage: environment.shared_storage.clone(),
         manifests: ManifestCache::default(),
+        verifications: verifications::cache(),
         recipients: Some(key.recipients().clone()),
         keys: vec![Arc::new(key)],
         clock,

@@ -1,5 +1,7 @@
 //! A client of the API.
 
+use std::ops::Deref;
+
 use koan_backup_http_tests::{ADMIN, Server};
 use koan_backup_tests::wait;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -10,6 +12,13 @@ use tempfile::TempDir;
 pub(crate) struct Client {
     pub(crate) server: Server,
     pub(crate) folder: TempDir,
+    remote: Remote,
+}
+
+/// A client of a server, which may be in another process.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    url: String,
     http: reqwest::Client,
 }
 
@@ -24,17 +33,32 @@ impl Client {
     pub(crate) async fn start() -> Self {
         let folder = TempDir::new().expect("a folder");
         let server = Server::start(folder.path()).await.expect("the server starts");
-        Self { server, folder, http: reqwest::Client::new() }
-    }
-
-    /// Starts a request with a token.
-    pub(crate) fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.server.url)).bearer_auth(token)
+        Self { remote: Remote::new(&server.url), server, folder }
     }
 
     /// Starts a request without a token, to an address that begins with the host.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.server.application_url))
+    }
+}
+
+impl Deref for Client {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
+    }
+}
+
+impl Remote {
+    /// Creates a client of the API at an address.
+    pub(crate) fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), http: reqwest::Client::new() }
+    }
+
+    /// Starts a request with a token.
+    pub(crate) fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(token)
     }
 
     /// Sends a `GET` request as an admin.

@@ -126,3 +126,26 @@ async fn coverage_health_and_differences_can_be_read() {
     assert!(diff.body.to_string().contains("User"), "{diff:?}");
     client.get("/api/backup/diff/first/absent").await.problem(StatusCode::NOT_FOUND, "not-found");
 }
+
+/// Adds the targets of all references in a document.
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            object.values().for_each(|value| references(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reference_of_the_openapi_document_has_a_target() {
+    let client = Client::start().await;
+    let document = client.get("/openapi.json").await.body;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 10, "the document has references: {found:?}");
+    found.retain(|target| document.pointer(target.trim_start_matches('#')).is_none());
+    assert_eq!(found, [""; 0], "these references have no target");
+}

@@ -1,13 +1,22 @@
 //! The HTTP API over a socket.
 
+mod archives;
+mod bodies;
 mod client;
 mod creating;
+mod cross_site;
 mod documents;
 mod downloads;
+mod killed;
+mod load;
 mod names;
 mod operations;
 mod page;
+mod paths;
+mod process;
 mod removal;
+mod replicas;
 mod restoring;
 mod roles;
+mod schemathesis;
 mod validation;

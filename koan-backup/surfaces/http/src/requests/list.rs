@@ -72,6 +72,7 @@ pub(crate) struct ListParameters {
     date_to: Option<Timestamp>,
     /// Only backups with this status; the parameter can be repeated.
     #[serde(default)]
+    #[param(inline)]
     statuses: Vec<StatusFilter>,
     /// Only backups that were completed without a warning and have no known damage.
     healthy: Option<bool>,

@@ -26,10 +26,12 @@ pub(super) async fn page(
     if let Some(entity) = entity {
         query = query.containing(entity);
     }
-    let (found, verified, unreadable) =
-        (query.await?, catalog.verifications().await?, catalog.unreadable().await?);
-    let unreadable =
-        unreadable.into_iter().map(|(profile, backup)| (backup.id.to_string(), profile, backup.problem));
+    let found = query.await?;
+    let verified = catalog.verifications_of(&found.entries).await?;
+    let unreadable = found
+        .unreadable
+        .iter()
+        .map(|(profile, backup)| (backup.id.to_string(), profile.clone(), backup.problem.clone()));
     Ok(BackupPage::new(page, &found, &verified, unreadable))
 }
 

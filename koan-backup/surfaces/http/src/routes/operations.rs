@@ -51,6 +51,7 @@ pub(super) enum StateFilter {
 pub(super) struct OperationsParameters {
     /// Only operations in this state; the parameter can be repeated.
     #[serde(default)]
+    #[param(inline)]
     state: Vec<StateFilter>,
     /// Only operations that were created before the operation with this id: `next` of the previous page.
     before: Option<String>,

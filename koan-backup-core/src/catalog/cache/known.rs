@@ -1,0 +1,124 @@
+//! The manifests that are cached in memory.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use object_store::path::Path;
+
+use crate::archive::Manifest;
+use crate::storage::{FileFingerprint, ListedFile};
+
+/// The maximum size of the files of all manifests in memory. Further manifests are read for each listing.
+const MAX_KNOWN_BYTES: u64 = 128 << 20;
+
+/// The manifests that are cached in memory, of all profiles.
+#[derive(Debug, Default)]
+pub(super) struct KnownManifests {
+    /// The manifests by profile, then by the path of the file.
+    profiles: HashMap<Arc<str>, HashMap<Path, KnownManifest>>,
+    /// The size of their files.
+    bytes: u64,
+}
+
+/// A manifest with the fingerprint of its file.
+type KnownManifest = (FileFingerprint, Arc<Manifest>);
+
+impl KnownManifests {
+    /// Returns the manifests of the listed files that are known, and the other files. Forgets the files of the profile
+    /// that are no longer listed.
+    pub(super) fn take(
+        &mut self,
+        profile: &Arc<str>,
+        listed: Vec<ListedFile>,
+    ) -> (Vec<Arc<Manifest>>, Vec<ListedFile>) {
+        let Some(known) = self.profiles.get_mut(profile) else { return (Vec::new(), listed) };
+        let (mut found, mut unknown) = (Vec::with_capacity(listed.len()), Vec::new());
+        for file in listed {
+            match known.get(&file.path) {
+                Some((fingerprint, manifest)) if *fingerprint == file.fingerprint => {
+                    found.push(Arc::clone(manifest));
+                }
+                _ => unknown.push(file),
+            }
+        }
+        if known.len() > found.len() {
+            let current: HashSet<_> = found.iter().map(|manifest| manifest.id).collect();
+            known.retain(|_, (fingerprint, manifest)| {
+                let is_current = current.contains(&manifest.id);
+                if !is_current {
+                    self.bytes = self.bytes.saturating_sub(fingerprint.size_bytes());
+                }
+                is_current
+            });
+        }
+        (found, unknown)
+    }
+
+    /// Adds a manifest, unless the limit of memory is reached.
+    pub(super) fn insert(&mut self, profile: &Arc<str>, file: ListedFile, manifest: Arc<Manifest>) {
+        let bytes = file.size_bytes();
+        if self.bytes.saturating_add(bytes) > MAX_KNOWN_BYTES {
+            return;
+        }
+        let known = self.profiles.entry(Arc::clone(profile)).or_default();
+        self.bytes += bytes;
+        if let Some((replaced, _)) = known.insert(file.path, (file.fingerprint, manifest)) {
+            self.bytes = self.bytes.saturating_sub(replaced.size_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::ObjectMeta;
+
+    use super::*;
+    use crate::archive::manifest_path;
+
+    fn manifest() -> Manifest {
+        let at = "2026-11-29T03:00:00Z";
+        let manifest = serde_json::json!({
+            "formatVersion": 1, "id": uuid::Uuid::now_v7(), "name": "nightly",
+            "description": null, "createdAt": at, "completedAt": at, "durationMs": 0,
+            "status": "completed", "error": null, "tags": [], "metadata": {},
+            "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
+            "archive": null, "encryption": null, "entities": [],
+            "verification": {
+                "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0,
+            },
+            "discovery": {
+                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {},
+                "uncovered": [], "excluded": [],
+            },
+            "warnings": [],
+        });
+        serde_json::from_value(manifest).expect("the JSON is a valid manifest")
+    }
+
+    fn listed(manifest: &Manifest, size: u64) -> ListedFile {
+        ListedFile::from(ObjectMeta {
+            location: manifest_path(&manifest.id),
+            last_modified: std::time::SystemTime::UNIX_EPOCH.into(),
+            size,
+            e_tag: None,
+            version: None,
+        })
+    }
+
+    #[test]
+    fn the_memory_of_the_known_manifests_has_a_limit_and_is_freed() {
+        let profile: Arc<str> = "default".into();
+        let mut known = KnownManifests::default();
+        let manifests: Vec<_> = (0..3).map(|_| Arc::new(manifest())).collect();
+        let size = MAX_KNOWN_BYTES / 2;
+        for manifest in &manifests {
+            known.insert(&profile, listed(manifest, size), Arc::clone(manifest));
+        }
+        assert_eq!(known.bytes, MAX_KNOWN_BYTES, "the third manifest does not fit");
+        let files = || manifests.iter().map(|manifest| listed(manifest, size)).collect();
+        let (found, unknown) = known.take(&profile, files());
+        assert_eq!((found.len(), unknown.len()), (2, 1), "the third manifest is read each time");
+        let (found, unknown) = known.take(&profile, vec![listed(&manifests[2], size)]);
+        assert_eq!((found.len(), unknown.len(), known.bytes), (0, 1, 0), "removed manifests are forgotten");
+    }
+}
