@@ -169,6 +169,8 @@ pub struct CatalogHealth {
     pub unreadable: Vec<(String, UnreadableManifest)>,
     /// Completed backups that are dated in the future. They are ignored when the age of backups is checked.
     pub created_in_future: Vec<BackupId>,
+    /// Whether the newest completed backup, of any name or of an expected name, is older than expected.
+    pub is_overdue: bool,
     /// Descriptions of all problems that need attention.
     pub problems: Vec<String>,
 }
@@ -283,11 +285,24 @@ pub(crate) fn health(
         unlisted,
         unreadable,
         created_in_future: future,
+        is_overdue: is_overdue(&past, expected, now),
         problems: Vec::new(),
     };
     health.problems = unverified(&entries, &verified, expected, now);
     health.problems.extend(problems(&health, &past, expected));
     health
+}
+
+/// Returns whether a backup is older than expected. `past` are the completed backups, newest first.
+fn is_overdue(past: &[&CatalogEntry], expected: &Expectations, now: Timestamp) -> bool {
+    let is_old = |last: Option<&&CatalogEntry>, limit: Duration| {
+        last.is_none_or(|last| is_older(last.manifest().created_at, limit, now))
+    };
+    expected.every.is_some_and(|limit| is_old(past.first(), limit))
+        || expected
+            .by_name
+            .iter()
+            .any(|(name, limit)| is_old(past.iter().find(|entry| is_called(entry, name)), *limit))
 }
 
 /// Returns a problem for each name or series whose last verification is too old.

@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeBounds};
 use jiff::Timestamp;
 
 use super::entry::CatalogEntry;
+use super::health::is_called;
 use super::origin::Origin;
 use super::unreadable::UnreadableManifest;
 use crate::archive::{BackupStatus, EntityManifest};
@@ -74,6 +75,8 @@ pub(crate) struct Filter {
     pub(crate) from: Option<Bound<Timestamp>>,
     pub(crate) to: Option<Bound<Timestamp>>,
     pub(crate) names: Vec<String>,
+    /// The name of backups or of a series.
+    pub(crate) called: Option<String>,
     pub(crate) any_tags: Vec<String>,
     pub(crate) all_tags: Vec<String>,
     pub(crate) entities: Vec<String>,
@@ -126,6 +129,7 @@ impl Filter {
         self.origin.as_ref().is_none_or(has_origin)
             && time.contains(&manifest.created_at)
             && (self.names.is_empty() || self.names.iter().any(|name| manifest.name.as_str() == name))
+            && self.called.as_ref().is_none_or(|name| is_called(entry, name))
             && (self.any_tags.is_empty() || self.any_tags.iter().any(has_tag))
             && self.all_tags.iter().all(has_tag)
             && self.entities.iter().all(|name| any_entity(&|entity| &entity.entity == name))

@@ -102,7 +102,7 @@ impl Catalog {
 
     /// Returns a query of the backups of this application, and of those of older versions that record no
     /// environment.
-    pub(super) fn own(&self) -> CatalogQuery {
+    pub fn own(&self) -> CatalogQuery {
         self.query().with_origins(&[Origin::Own, Origin::Unidentified])
     }
 

@@ -286,6 +286,15 @@ impl Koan {
         prune::unpin(self.environment.storage(profile)?, id).await
     }
 
+    /// Returns why a backup of a profile (`None` is the default profile) is pinned, or `None` if it is not pinned.
+    ///
+    /// # Errors
+    /// The storage cannot be read.
+    pub async fn pin_reason(&self, id: BackupId, profile: Option<&str>) -> Result<Option<String>> {
+        require_timers()?;
+        prune::pin_reason(self.environment.storage(profile)?, id).await
+    }
+
     /// Returns the manifests of all backups in the default profile, newest first. Manifests that cannot be
     /// read are logged, and [`Catalog::unreadable`] returns them.
     ///

@@ -86,6 +86,12 @@ impl CatalogQuery {
         self
     }
 
+    /// Selects backups with this name, and those of the series with this name.
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        self.filter.called = Some(name.into());
+        self
+    }
+
     /// Selects backups of the given application in the given environment.
     pub fn from_application(
         mut self,

@@ -94,6 +94,6 @@ fn unreadable_reason(problem: &str) -> String {
 ///
 /// # Errors
 /// The storage or the pin cannot be read.
-pub(super) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
+pub(crate) async fn reason_of(storage: &Storage, id: BackupId) -> Result<Option<String>> {
     Ok(sidecar::read::<Pin>(storage, FOLDER, &id, REMEDY).await?.map(|pin| pin.reason))
 }

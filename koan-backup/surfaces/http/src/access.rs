@@ -6,7 +6,7 @@
 pub(crate) mod audit;
 pub(crate) mod authenticator;
 mod cookie;
-mod credentials;
+pub(crate) mod credentials;
 pub(crate) mod cross_site;
 pub(crate) mod extractor;
 mod failed_tokens;

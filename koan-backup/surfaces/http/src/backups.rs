@@ -37,7 +37,7 @@ pub(crate) async fn find(
         Accepted::WithArchive => find.with_archive(),
         Accepted::Completed => find.completed(),
     };
-    let manifest = find.await.map_err(not_found)?.manifest;
+    let manifest = find.await.map_err(not_found(backup, profile))?.manifest;
     match entities.iter().find(|entity| !contains(koan, &manifest, entity)) {
         Some(missing) => Err(does_not_contain(&manifest, missing)),
         None => Ok(manifest),
@@ -49,11 +49,17 @@ pub(crate) fn contains(koan: &Koan, manifest: &Manifest, entity: &str) -> bool {
     manifest.entities.iter().any(|stored| koan.current_entity_name(&stored.entity) == entity)
 }
 
-/// Replaces the remedy of an unknown backup, which is that of a program, by that of a client.
-fn not_found(error: Error) -> Problem {
-    let is_unknown = error.kind() == ErrorKind::NotFound;
-    let problem = Problem::from(error);
-    if is_unknown { problem.with_help("use the id of a backup from the list of backups") } else { problem }
+/// Returns the problem of a backup that was not found. An unknown one is named without the location of the storage.
+fn not_found(backup: &BackupPath, profile: Option<&str>) -> impl Fn(Error) -> Problem {
+    move |error| {
+        if error.kind() != ErrorKind::NotFound {
+            return error.into();
+        }
+        let place = profile
+            .map_or("the default storage profile".to_owned(), |name| format!("the storage profile `{name}`"));
+        Problem::new(ProblemKind::NotFound, format!("there is no such backup `{}` in {place}", backup.0))
+            .with_help("use the id of a backup from the list of backups")
+    }
 }
 
 fn does_not_contain(manifest: &Manifest, entity: &str) -> Problem {
@@ -82,7 +88,7 @@ pub(crate) async fn find_of_entity(
     if let Some(profile) = profile {
         find = find.from_profile(profile);
     }
-    let manifest = find.await.map_err(not_found)?.manifest;
+    let manifest = find.await.map_err(not_found(backup, profile))?.manifest;
     if contains(koan, &manifest, entity) { Ok(manifest) } else { Err(does_not_contain(&manifest, entity)) }
 }
 

@@ -9,6 +9,7 @@ mod access;
 mod backups;
 mod comparisons;
 mod entities;
+mod hex;
 mod links;
 mod openapi;
 mod operations;

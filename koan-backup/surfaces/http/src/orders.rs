@@ -33,8 +33,8 @@ const MAX_KEY_LENGTH: usize = 255;
 ///
 /// It is serialized in order to compare a repeated request with the first one.
 pub(crate) trait Order: Serialize + Send + Sync {
-    /// The kind of the operation.
-    const KIND: OperationKind;
+    /// Returns the kind of the operation.
+    fn kind(&self) -> OperationKind;
 
     /// Returns the role that the caller needs.
     fn role(&self) -> Role;
@@ -52,6 +52,7 @@ pub(crate) trait Order: Serialize + Send + Sync {
 pub(crate) struct Prepared {
     backup_name: Option<String>,
     backup_id: Option<BackupId>,
+    storage_profile: Option<String>,
     providers: Vec<String>,
     reason: Option<String>,
     work: Work,
@@ -68,14 +69,16 @@ impl Prepared {
         Self {
             backup_name: None,
             backup_id: None,
+            storage_profile: None,
             providers: Vec::new(),
             reason: None,
             work: Box::new(move |context| Box::pin(work(context))),
         }
     }
 
-    /// Sets the backup that the operation reads.
-    fn of(mut self, manifest: &Manifest) -> Self {
+    /// Sets the backup that the operation reads, and its storage profile if one was selected.
+    fn of(mut self, manifest: &Manifest, profile: Option<String>) -> Self {
+        self.storage_profile = profile;
         self.backup_name = Some(manifest.name.to_string());
         self.backup_id = Some(manifest.id);
         self
@@ -89,22 +92,22 @@ impl Prepared {
 ///
 /// # Errors
 /// The role of the caller does not permit it, the order is not valid, or the operation cannot be started.
-pub(crate) async fn submit<O: Order>(
+pub(crate) async fn submit(
     shared: &Arc<Shared>,
     principal: &Principal,
     key: Option<&str>,
-    order: O,
+    order: impl Order,
 ) -> Result<Submitted, Problem> {
     principal.require(order.role())?;
     let initiator = Initiator { name: principal.identity(), role: principal.role().to_string() };
-    let mut operation = NewOperation::new(O::KIND, initiator);
+    let mut operation = NewOperation::new(order.kind(), initiator);
     if let Some(key) = key {
         let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if key.is_empty() || key.len() > MAX_KEY_LENGTH || !is_visible {
             let text = format!("`Idempotency-Key` must have 1 to {MAX_KEY_LENGTH} visible ASCII characters");
             return Err(Problem::new(ProblemKind::Malformed, text));
         }
-        let request = serde_json::to_vec(&(O::KIND, &order)).map_err(|_| {
+        let request = serde_json::to_vec(&(order.kind(), &order)).map_err(|_| {
             Problem::new(ProblemKind::Internal, "the request could not be compared with earlier requests")
         })?;
         operation = operation.idempotency_key(key, &request);
@@ -112,7 +115,7 @@ pub(crate) async fn submit<O: Order>(
     if let Some(operation) = shared.operations.repeated(&operation).await? {
         return Ok(Submitted { operation, origin: SubmissionOrigin::Repeated });
     }
-    let Prepared { backup_name, backup_id, providers, reason, work } =
+    let Prepared { backup_name, backup_id, storage_profile, providers, reason, work } =
         order.prepare(shared, principal).await?;
     operation = operation.providers(providers);
     if let Some(name) = backup_name {
@@ -120,6 +123,9 @@ pub(crate) async fn submit<O: Order>(
     }
     if let Some(id) = backup_id {
         operation = operation.backup_id(id);
+    }
+    if let Some(profile) = storage_profile {
+        operation = operation.storage_profile(profile);
     }
     if let Some(reason) = reason {
         operation = operation.reason(reason);

@@ -15,6 +15,22 @@ run(async (browser) => {
   assert.match(await finished(page), /Backup .* completed/);
   assert.equal(await message.isVisible(), false);
 
+  // A proxy answers in place of the server while it restarts.
+  await page.goto(`${url}/ui`);
+  let refused = 0;
+  await page.route(/\/ui\/operations\//, (route) => {
+    const isProgress = route.request().url().endsWith("/progress");
+    const isQuestion = route.request().method() === "HEAD" && refused < 2;
+    if (isQuestion) refused += 1;
+    return isProgress || isQuestion ? route.fulfill({ status: 502, body: "bad gateway" }) : route.continue();
+  });
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await page.waitForURL(/\/ui\/operations\//);
+  await message.waitFor({ state: "visible" });
+  assert.match(await finished(page), /Backup .* completed/);
+  assert.equal(refused, 2, "the page has loaded the answer of the proxy");
+  await page.unroute(/\/ui\/operations\//);
+
   // The list of operations is read again and again while something runs.
   await page.goto(`${url}/ui`);
   await page.getByRole("button", { name: "Back up now" }).click();

@@ -11,8 +11,10 @@ use tokio::process::Command;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
-/// The number of users and orders. A backup of them lasts long enough to be watched.
+/// The number of users and orders.
 const RECORDS: i64 = 60_000;
+/// A number of users and orders whose backup lasts until a browser has connected to its events.
+const MANY_RECORDS: i64 = 400_000;
 
 /// Returns the folder of the Node packages, or reports that the test does not run.
 fn packages() -> Option<PathBuf> {
@@ -26,11 +28,11 @@ fn packages() -> Option<PathBuf> {
 }
 
 /// Runs a script with a server of its own, and fails with what the script says.
-async fn run(script: &str, arguments: &[&str]) -> TestResult {
+async fn run(script: &str, arguments: &[&str], records: i64) -> TestResult {
     let Some(packages) = packages() else { return Ok(()) };
     let folder = tempfile::tempdir()?;
     let database = Connection::open(folder.path().join("shop.db"))?;
-    create_tables(&database, RECORDS)?;
+    create_tables(&database, records)?;
     // Nobody has declared an entity for this table.
     database.execute_batch("CREATE TABLE drafts (id INTEGER PRIMARY KEY, text TEXT)")?;
     let server = Server::open(folder.path(), |options| options, |builder| builder).await?;
@@ -60,25 +62,25 @@ async fn run(script: &str, arguments: &[&str]) -> TestResult {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_a_gap_backs_up_watches_and_restores_a_damaged_row() -> TestResult {
-    run("person.cjs", &["with-javascript"]).await
+    run("person.cjs", &["with-javascript"], RECORDS).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_javascript_does_the_same() -> TestResult {
-    run("person.cjs", &["without-javascript"]).await
+    run("person.cjs", &["without-javascript"], RECORDS).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_screen_is_accessible_at_two_widths_in_light_and_dark() -> TestResult {
-    run("screens.cjs", &[]).await
+    run("screens.cjs", &[], RECORDS).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_shown_and_the_page_recovers() -> TestResult {
-    run("connection.cjs", &[]).await
+    run("connection.cjs", &[], MANY_RECORDS).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_tabs_do_not_affect_each_other_and_going_back_keeps_the_choices() -> TestResult {
-    run("tabs.cjs", &[]).await
+    run("tabs.cjs", &[], RECORDS).await
 }

@@ -25,7 +25,9 @@ run(async (browser) => {
   await page.getByText("Table drafts of main belongs to no entity.").waitFor();
   await page.getByText('.ignore_table("drafts", "…")').waitFor();
 
-  // A backup, which is watched until it ends.
+  // A backup, which is watched until it ends. A form has the origin of the page, by which the server knows its own forms.
+  const origins = [];
+  page.on("request", async (request) => request.method() === "POST" && origins.push((await request.allHeaders()).origin));
   await page.getByRole("link", { name: "Overview", exact: true }).click();
   await page.getByText("Options").click();
   await page.getByLabel("Name", { exact: true }).fill("before the change");
@@ -45,7 +47,7 @@ run(async (browser) => {
   // A verification.
   await page.getByRole("button", { name: "Verify" }).click();
   assert.match(await finished(page), /Verification before the change completed/);
-  await page.getByText("The backup is valid: 120,000 records read.").waitFor();
+  await page.getByText("What was verified is valid: 120,000 records read.").waitFor();
 
   // A row is damaged, and restored.
   sql("UPDATE users SET name = 'damaged' WHERE id = 7");
@@ -55,7 +57,12 @@ run(async (browser) => {
   await page.getByRole("checkbox", { name: "Order" }).uncheck();
   await page.getByRole("button", { name: "Check", exact: true }).click();
   await page.getByText("It would not be refused.").waitFor();
+  // The choices that were checked are shown and cannot be edited beside the result.
+  assert.equal(await page.getByRole("checkbox").count(), 0);
+  await page.getByRole("link", { name: "Change" }).click();
   assert.ok(!(await page.getByRole("checkbox", { name: "Order" }).isChecked()), "the choices are kept");
+  await page.getByRole("button", { name: "Check", exact: true }).click();
+  await page.getByText("It would not be refused.").waitFor();
   await page.getByRole("button", { name: "Compare with the database" }).click();
   await page.getByText("A restore would change 1 record.").waitFor();
   assert.equal(sql("SELECT name FROM users WHERE id = 7"), "damaged", "the comparison has written something");
@@ -81,7 +88,7 @@ run(async (browser) => {
   await page.getByText("Pin it, so that it cannot be deleted").click();
   await page.getByLabel("Reason").fill("the audit");
   await page.getByRole("button", { name: "Pin" }).click();
-  await page.getByText("Pinned: the audit").waitFor();
+  await page.getByText("It is pinned: the audit").waitFor();
   await page.getByRole("checkbox", { name: /Delete backup/ }).check();
   await page.getByRole("button", { name: "Delete" }).click();
   await page.getByRole("alert").waitFor();
@@ -93,6 +100,7 @@ run(async (browser) => {
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await page.goto(address);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  assert.deepEqual([...new Set(origins)], [new URL(url).origin]);
   assert.deepEqual(problems.filter((problem) => !/the server responded with a status of (401|409|422)/.test(problem)), []);
   await context.close();
 
@@ -109,6 +117,6 @@ run(async (browser) => {
     form: { visit: "1" }, headers: { origin: new URL(url).origin },
   });
   assert.equal(refused.status(), 403);
-  assert.match(await refused.text(), /Your role does not permit this/);
+  assert.match(await refused.text(), /This is not permitted/);
   assert.deepEqual(viewer.problems, []);
 });

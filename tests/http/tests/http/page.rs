@@ -1,5 +1,7 @@
 //! The web page without a browser: who may do what, what is refused, and what is escaped.
 
+use koan_backup::prelude::*;
+use koan_backup::{Koan, KoanBuilder, Storage};
 use koan_backup_http_tests::{ADMIN, OPERATOR, Server, VIEWER};
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -57,8 +59,18 @@ fn location(answer: &Response) -> String {
     answer.headers()[LOCATION].to_str().expect("text").to_owned()
 }
 
-/// Every screen, and the role that it needs.
+/// The screens that need no backup. Each needs the role `viewer`.
 const SCREENS: &[&str] = &["/ui", "/ui/coverage", "/ui/backups", "/ui/restore", "/ui/operations"];
+
+/// The screens of something that does not exist.
+const MISSING: &[&str] = &[
+    "/ui/backups/absent",
+    "/ui/compare?before=absent&after=absent",
+    "/ui/restore?backup=absent",
+    "/ui/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa",
+    "/ui/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/progress",
+    "/ui/absent",
+];
 
 /// The fields of a form.
 type Fields = &'static [(&'static str, &'static str)];
@@ -82,7 +94,7 @@ const ACTIONS: &[(&str, &str, Fields)] = &[
 async fn every_screen_and_every_action_needs_its_role() {
     let client = Client::start().await;
     let anonymous = Browser::new(&client);
-    for path in SCREENS {
+    for path in SCREENS.iter().chain(MISSING) {
         let answer = anonymous.send(anonymous.request(Method::GET, path)).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path} without a session");
         assert!(location(&answer).starts_with("/ops/ui/sign-in?to=%2Fui"), "{path}: {}", location(&answer));
@@ -99,6 +111,13 @@ async fn every_screen_and_every_action_needs_its_role() {
             let (status, page) = browser.get(path).await;
             assert_eq!(status, StatusCode::OK, "{path}: {page}");
             assert!(page.starts_with("<!DOCTYPE html>"), "{path}");
+        }
+        for path in MISSING {
+            let (status, page) = browser.get(path).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {page}");
+            assert!(page.contains("signed in as") && !page.contains("koan."), "{path}: {page}");
+            let folder = client.folder.path().to_string_lossy();
+            assert!(!page.contains(folder.as_ref()), "{path} shows a path of the server: {page}");
         }
         for (path, role, fields) in ACTIONS {
             let answer = browser.send(browser.form(path, fields)).await;
@@ -228,7 +247,7 @@ async fn a_restore_is_confirmed_by_the_name_of_its_database_also_if_it_deletes_n
         database.query_row("SELECT name FROM users WHERE id = 7", [], |row| row.get(0)).expect("a row")
     };
     for confirm in ["", "shop", "SHOP.DB", "main"] {
-        let fields = [("visit", "1"), ("backup", &backup), ("entity", "User"), ("confirm", confirm)];
+        let fields = [("visit", "1"), ("backup", backup.as_str()), ("entity", "User"), ("confirm", confirm)];
         let answer = browser.send(browser.form("/ui/restore/start", &fields)).await;
         assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{confirm:?}");
     }
@@ -241,7 +260,7 @@ async fn a_restore_is_confirmed_by_the_name_of_its_database_also_if_it_deletes_n
         ("visit", "1"),
         ("backup", &backup),
         ("entity", "User"),
-        ("conflict", "overwrite"),
+        ("mode", "overwrite"),
         ("confirm", "shop.db"),
     ];
     let answer = browser.send(browser.form("/ui/restore/start", &fields)).await;
@@ -303,6 +322,126 @@ async fn a_part_of_a_screen_without_a_session_loads_the_screen_again() {
     let answer = browser.send(part).await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(answer.headers()["hx-refresh"], "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_an_address_is_not_repeated_and_leads_into_no_loop() {
+    let client = Client::start().await;
+    let anonymous = Browser::new(&client);
+    let signed_in = Browser::signed_in(&client, ADMIN).await;
+    for browser in [&anonymous, &signed_in] {
+        for path in ["/ui", "/ui/backups", "/ui/sign-in"] {
+            let answer = browser.send(browser.request(Method::GET, &format!("{path}?token={ADMIN}"))).await;
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+            let page = answer.text().await.expect("a page");
+            assert!(page.contains("eplace the token") && !page.contains(ADMIN), "{path}: {page}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_and_the_list_do_not_count_backups_of_other_applications() {
+    let client = Client::start().await;
+    let builder = Koan::builder()
+        .application("shop")
+        .environment("staging")
+        .provider(Sqlite::open(client.folder.path().join("shop.db")).expect("the database opens"))
+        .storage(Storage::local(client.folder.path().join("backups")).expect("the storage opens"))
+        .state_directory(client.folder.path().join("state of staging"));
+    let staging = builder.build().await.expect("a context");
+    let id = staging.backup("nightly").await.expect("a backup").id().to_string();
+    let browser = Browser::signed_in(&client, ADMIN).await;
+    for path in ["/ui", "/ui/backups", "/ui/restore", "/ui/coverage"] {
+        let (_, page) = browser.get(path).await;
+        assert!(!page.contains("nightly") && !page.contains(&id), "{path}: {page}");
+    }
+    assert!(browser.get("/ui").await.1.contains("There is no good backup"));
+    let (_, page) = browser.get("/ui/backups?all=yes").await;
+    assert!(page.contains("of shop, staging"), "{page}");
+    let (_, page) = browser.get(&format!("/ui/backups/{id}")).await;
+    assert!(page.contains("It belongs to another application"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_backup_is_neither_good_nor_unverified() {
+    let client = Client::start().await;
+    let id = client.backup("nightly").await;
+    let archives = client.folder.path().join("backups/archives");
+    let archive =
+        std::fs::read_dir(archives).expect("a folder").next().expect("an archive").expect("an entry");
+    let mut bytes = std::fs::read(archive.path()).expect("the archive can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0xff;
+    std::fs::write(archive.path(), bytes).expect("the archive can be written");
+    let started = client.post(&format!("/api/backup/verify/{id}"), &serde_json::json!({})).await;
+    let ended = client.ended(&started.body).await;
+    assert_eq!(ended["status"], "failed", "{ended}");
+    let browser = Browser::signed_in(&client, ADMIN).await;
+    let (_, page) = browser.get("/ui").await;
+    assert!(page.contains("There is no good backup") && !page.contains("was never verified"), "{page}");
+    let (_, page) = browser.get("/ui/backups").await;
+    assert!(page.contains("damaged") && page.contains("found damage"), "{page}");
+    let (_, page) = browser.get(&format!("/ui/backups/{id}")).await;
+    assert!(page.contains("damage was found") && !page.contains("never verified"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_in_another_profile_is_reached_from_every_screen() {
+    let client = Client::start().await;
+    let offsite = Storage::local(client.folder.path().join("offsite")).expect("the storage opens");
+    let configure = |builder: KoanBuilder| builder.named_storage("offsite", offsite);
+    let opened = Server::open(client.folder.path(), |options| options, configure).await;
+    let mut client = client;
+    client.server = opened.expect("the server starts again");
+    let browser = Browser::signed_in(&client, ADMIN).await;
+    let fields = [("visit", "1"), ("name", "far"), ("profile", "offsite")];
+    let operation = location(&browser.send(browser.form("/ui/backup", &fields)).await);
+    let operation = operation.trim_start_matches("/ops").to_owned();
+    let id = operation.rsplit('/').next().expect("an id").to_owned();
+    client.ended(&serde_json::json!({ "operationId": id })).await;
+    let mut path = operation;
+    for link in ["/ui/backups/", "/ui/restore?backup="] {
+        let (status, page) = browser.get(&path).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {page}");
+        let mut links = page.split('"').filter(|text| text.contains(link));
+        path =
+            links.next().expect("the link is on the screen").trim_start_matches("/ops").replace("&amp;", "&");
+    }
+    let (status, page) = browser.get(&path).await;
+    assert_eq!(status, StatusCode::OK, "{path}: {page}");
+    let backup = client.server.koan.catalog().all().await.expect("a list")[0].id();
+    let (status, page) = browser.get(&format!("/ui/restore?backup={backup}%40offsite")).await;
+    assert_eq!(status, StatusCode::OK, "the list of backups selects the profile: {page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_is_asked_for_by_this_site_only() {
+    let client = Client::start().await;
+    let id = client.backup("nightly").await;
+    let browser = Browser::signed_in(&client, VIEWER).await;
+    for path in [format!("/ui/compare?before={id}&after={id}"), format!("/api/backup/diff/{id}/{id}")] {
+        let own = browser.send(browser.request(Method::GET, &path)).await;
+        assert_eq!(own.status(), StatusCode::OK, "{path}");
+        let other = browser.request(Method::GET, &path).header("sec-fetch-site", "cross-site");
+        assert_eq!(browser.send(other).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_is_no_restore_for_the_overview() {
+    let client = Client::start().await;
+    let id = client.backup("nightly").await;
+    let browser = Browser::signed_in(&client, ADMIN).await;
+    let body = serde_json::json!({ "dryRun": true });
+    let dry = client.post(&format!("/api/backup/restore/{id}?wait=true"), &body).await;
+    assert_eq!(dry.status, StatusCode::OK, "{dry:?}");
+    assert!(browser.get("/ui").await.1.contains("No restore is recorded"));
+    let restored = client.post(&format!("/api/backup/restore/{id}?wait=true"), &serde_json::json!({})).await;
+    assert_eq!(restored.status, StatusCode::OK, "{restored:?}");
+    for _ in 0..3 {
+        client.backup("nightly").await;
+    }
+    assert!(browser.get("/ui").await.1.contains("Last restore"), "later operations hide the restore");
 }
 
 #[tokio::test(flavor = "multi_thread")]

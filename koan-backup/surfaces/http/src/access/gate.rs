@@ -56,6 +56,7 @@ pub(crate) struct Access {
     proxy_trust: ProxyTrust,
     cookie_path: CookiePath,
     mount: Mount,
+    has_tokens: bool,
     loopback: Option<Role>,
     body: BodyLimits,
     allow_origins: AllowedOrigins,
@@ -97,6 +98,7 @@ impl Access {
                 .with_help("remove the tokens, or do not open the HTTP API to programs on this machine"));
         }
         Ok(Self {
+            has_tokens: !settings.tokens.is_empty(),
             tokens: TokenSource::new(settings.tokens)?,
             sessions: Sessions::default(),
             failed: FailedTokens::default(),
@@ -149,7 +151,7 @@ impl Access {
         Err(unauthenticated(detail).with_help("send a token in the header `Authorization: Bearer …`"))
     }
 
-    /// Starts a session for the caller that has a token. A session of the same browser ends.
+    /// Starts a session for the caller that has a token, with an entry in the audit log. A session of the same browser ends.
     ///
     /// # Errors
     /// The token is not valid, or the peer has exceeded the limit of failed tokens.
@@ -167,6 +169,9 @@ impl Access {
         let valid = self.tokens.current().await.valid_hashes(Timestamp::now());
         let id = self.sessions.start(hash, &valid)?;
         let cookie = self.cookie_path.set(&id, CookieTransport::for_answer_to(parts, peer))?;
+        let entry = AuditEntry::requested(parts, &principal, peer);
+        // A session changes nothing that must be audited, and an administrator needs it to find the cause.
+        self.audit.write(entry.with_event(AuditEvent::Completed)).await.ok();
         Ok(SignIn { principal, cookie })
     }
 
@@ -221,6 +226,11 @@ impl Access {
     /// Returns the peer of a request.
     pub(crate) fn peer(&self, parts: &Parts) -> Peer {
         Peer::of(parts, self.proxy_trust)
+    }
+
+    /// Returns whether a person can sign in with a token.
+    pub(crate) fn has_tokens(&self) -> bool {
+        self.has_tokens
     }
 
     /// Returns where the application mounts the router.

@@ -58,11 +58,16 @@ pub(crate) async fn authenticate(
         Ok(request) => request,
         Err(problem) => return problem.into_response(),
     };
-    let response = if request.method().is_safe() {
+    let principal = request.extensions().get::<Principal>().cloned();
+    let mut response = if request.method().is_safe() {
         next.run(request).await
     } else {
         audited(&access, request, next).await
     };
+    // The web page says who is signed in, also beside a problem.
+    if let Some(principal) = principal {
+        response.extensions_mut().insert(principal);
+    }
     let is_answer = !response.status().is_client_error() && !response.status().is_server_error();
     if is_answer && !check.is_done() {
         return Problem::new(ProblemKind::Internal, "the route requires no role").into_response();

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::audit::entry::{AuditEntry, AuditEvent};
 use super::credentials::form_pairs;
 use super::gate::Access;
 use super::role::Role;
@@ -47,9 +46,6 @@ async fn start(State(access): State<Arc<Access>>, request: Request) -> Result<Re
     let body = access.body_limits().of_small_body().receive(&parts, body).await?;
     let token = token(&parts.headers, &body)?;
     let signed_in = access.sign_in(&parts, &token).await?;
-    let entry = AuditEntry::requested(&parts, &signed_in.principal, access.peer(&parts));
-    // A session changes nothing that must be audited, and an administrator needs it to find the cause.
-    access.audit().write(entry.with_event(AuditEvent::Completed)).await.ok();
     let answer =
         SessionResponse { name: signed_in.principal.name().to_owned(), role: signed_in.principal.role() };
     Ok((StatusCode::OK, [(SET_COOKIE, signed_in.cookie)], Json(answer)).into_response())

@@ -13,8 +13,10 @@ use super::progress::Progress;
 pub(crate) enum OperationKind {
     /// Makes a backup.
     Backup,
-    /// Restores a backup, or compares it with the database in a dry run.
+    /// Restores a backup.
     Restore,
+    /// Compares a backup with the database, and writes nothing.
+    DryRun,
     /// Determines whether a restore would succeed.
     Viability,
     /// Verifies a backup.
@@ -36,9 +38,10 @@ pub(crate) enum OperationKind {
 impl OperationKind {
     /// All kinds.
     #[cfg(any(feature = "sqlite", test))]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Backup,
         Self::Restore,
+        Self::DryRun,
         Self::Viability,
         Self::Verify,
         Self::Copy,
@@ -55,6 +58,7 @@ impl OperationKind {
         match self {
             Self::Backup => "backup",
             Self::Restore => "restore",
+            Self::DryRun => "dryRun",
             Self::Viability => "viability",
             Self::Verify => "verify",
             Self::Copy => "copy",
@@ -70,7 +74,9 @@ impl OperationKind {
     /// that its end is not recorded as `cancelled`.
     pub(crate) fn works_in_steps(self) -> bool {
         match self {
-            Self::Backup | Self::Restore | Self::Viability | Self::Verify | Self::Diff => false,
+            Self::Backup | Self::Restore | Self::DryRun | Self::Viability | Self::Verify | Self::Diff => {
+                false
+            }
             Self::Copy | Self::Rekey | Self::Recover | Self::Maintenance | Self::Retention => true,
         }
     }
@@ -204,6 +210,9 @@ pub(crate) struct Operation {
     pub(crate) backup_name: Option<String>,
     /// The id of the backup that the operation reads. The id of a new backup is part of the progress.
     pub(crate) backup_id: Option<BackupId>,
+    /// The storage profile of the backup that the operation makes or reads, if it was selected.
+    #[serde(default)]
+    pub(crate) storage_profile: Option<String>,
     /// The names of the providers that the operation uses.
     pub(crate) providers: Vec<String>,
     /// Who started the operation.

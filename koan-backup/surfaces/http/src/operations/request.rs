@@ -4,6 +4,7 @@ use koan_backup_core::BackupId;
 use sha2::{Digest as _, Sha256};
 
 use super::operation::{Initiator, Operation, OperationKind};
+use crate::hex::hex;
 
 /// The request to start an operation.
 #[derive(Clone, Debug)]
@@ -13,6 +14,7 @@ pub(crate) struct NewOperation {
     pub(super) started_by: Initiator,
     pub(super) backup_name: Option<String>,
     pub(super) backup_id: Option<BackupId>,
+    pub(super) storage_profile: Option<String>,
     pub(super) providers: Vec<String>,
     pub(super) reason: Option<String>,
     pub(super) repetition: Option<RepetitionKey>,
@@ -26,6 +28,7 @@ impl NewOperation {
             started_by,
             backup_name: None,
             backup_id: None,
+            storage_profile: None,
             providers: Vec::new(),
             reason: None,
             repetition: None,
@@ -41,6 +44,12 @@ impl NewOperation {
     /// Sets the backup that the operation reads.
     pub(crate) fn backup_id(mut self, id: BackupId) -> Self {
         self.backup_id = Some(id);
+        self
+    }
+
+    /// Sets the storage profile of the backup that the operation makes or reads.
+    pub(crate) fn storage_profile(mut self, name: impl Into<String>) -> Self {
+        self.storage_profile = Some(name.into());
         self
     }
 
@@ -67,7 +76,7 @@ impl NewOperation {
         hash.update(name);
         hash.update(key);
         self.repetition =
-            Some(RepetitionKey { key: hex(&hash.finalize()), request: hex(&Sha256::digest(request)) });
+            Some(RepetitionKey { key: hex(hash.finalize()), request: hex(Sha256::digest(request)) });
         self
     }
 }
@@ -79,10 +88,6 @@ pub(crate) struct RepetitionKey {
     pub(super) key: String,
     /// The hash of the request.
     pub(super) request: String,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The answer to a request to start an operation.

@@ -13,7 +13,7 @@ use koan_backup_core::Result;
 
 use super::identifier::{OperationId, OwnerId};
 use super::limits::HistoryLimits;
-use super::operation::{Cancellation, Operation, OperationStatus};
+use super::operation::{Cancellation, Operation, OperationKind, OperationStatus};
 use super::progress::Progress;
 use super::request::RepetitionKey;
 
@@ -162,6 +162,7 @@ pub(crate) enum Finished {
 #[non_exhaustive]
 pub(crate) struct OperationQuery {
     pub(super) statuses: Vec<OperationStatus>,
+    pub(super) kind: Option<OperationKind>,
     pub(super) before: Option<OperationId>,
     pub(super) limit: Option<u32>,
 }
@@ -173,6 +174,12 @@ impl OperationQuery {
     /// Selects operations with one of these states. Without a state, all operations are selected.
     pub(crate) fn statuses(mut self, statuses: impl IntoIterator<Item = OperationStatus>) -> Self {
         self.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// Selects operations of this kind.
+    pub(crate) fn kind(mut self, kind: OperationKind) -> Self {
+        self.kind = Some(kind);
         self
     }
 

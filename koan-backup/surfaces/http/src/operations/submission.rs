@@ -97,6 +97,7 @@ fn new_record(process: &Process, request: NewOperation) -> Operation {
         status: OperationStatus::Queued,
         backup_name: request.backup_name,
         backup_id: request.backup_id,
+        storage_profile: request.storage_profile,
         providers: request.providers,
         started_by: request.started_by,
         reason: request.reason,

@@ -11,7 +11,9 @@ use crate::responses::BackupResult;
 use crate::state::Shared;
 
 impl Order for BackupOrder {
-    const KIND: OperationKind = OperationKind::Backup;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Backup
+    }
 
     fn role(&self) -> Role {
         Role::Operator
@@ -27,6 +29,7 @@ impl Order for BackupOrder {
         let koan = shared.koan.clone();
         let name = self.name.clone().unwrap_or_else(|| koan.default_backup_name().to_string());
         let (triggered_by, reason) = (principal.identity(), self.reason.clone());
+        let storage_profile = self.profile.clone();
         let prepared = Prepared::new(move |context| async move {
             let mut backup = self.builder(&koan).triggered_by(triggered_by);
             if let Some(reason) = &self.reason {
@@ -37,6 +40,6 @@ impl Order for BackupOrder {
             let report = backup.await?.require_complete()?;
             succeeded(&BackupResult::from(&report), Findings::unless_empty([report.warnings().is_empty()]))
         });
-        Ok(Prepared { backup_name: Some(name), reason, ..prepared })
+        Ok(Prepared { backup_name: Some(name), storage_profile, reason, ..prepared })
     }
 }

@@ -62,7 +62,9 @@ impl BackupSelection {
 }
 
 impl Order for RestoreRequest {
-    const KIND: OperationKind = OperationKind::Restore;
+    fn kind(&self) -> OperationKind {
+        if self.order.dry_run { OperationKind::DryRun } else { OperationKind::Restore }
+    }
 
     fn role(&self) -> Role {
         if self.order.dry_run { Role::Operator } else { Role::Admin }
@@ -77,17 +79,20 @@ impl Order for RestoreRequest {
         if !order.dry_run && (confirmation == Confirmation::Always || order.replace_existing) {
             check_confirmation(order.confirm.as_deref().unwrap_or_default(), &targets)?;
         }
+        let profile = order.profile.clone();
         let prepared = Prepared::new(move |context| async move {
             let restore = order.builder(&koan, id);
             let report = restore.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
             succeeded(&report, Findings::unless_empty([report.findings.is_empty()]))
         });
-        Ok(Prepared { providers, ..prepared.of(&manifest) })
+        Ok(Prepared { providers, ..prepared.of(&manifest, profile) })
     }
 }
 
 impl Order for ViabilityRequest {
-    const KIND: OperationKind = OperationKind::Viability;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Viability
+    }
 
     fn role(&self) -> Role {
         Role::Operator
@@ -99,13 +104,13 @@ impl Order for ViabilityRequest {
         let profile = order.profile.as_deref();
         let manifest =
             backups::find(&shared.koan, &backup, profile, Accepted::Completed, &order.entities).await?;
-        let (koan, id) = (shared.koan.clone(), manifest.id);
+        let (koan, id, profile) = (shared.koan.clone(), manifest.id, order.profile.clone());
         let prepared = Prepared::new(move |context| async move {
             let check = order.builder(&koan, id).cancel_on(context.cancel_token());
             let check = check.on_event(context.listener());
             succeeded(&check.viability().await?, Findings::None)
         });
-        Ok(prepared.of(&manifest))
+        Ok(prepared.of(&manifest, profile))
     }
 }
 

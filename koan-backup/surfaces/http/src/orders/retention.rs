@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Findings, Order, Prepared, require_profile, succeeded};
 use crate::access::{Principal, Role};
+use crate::hex::hex;
 use crate::operations::OperationKind;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Shared;
@@ -22,7 +23,9 @@ pub(crate) struct RetentionOrder {
 }
 
 impl Order for RetentionOrder {
-    const KIND: OperationKind = OperationKind::Retention;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Retention
+    }
 
     fn role(&self) -> Role {
         Role::Admin
@@ -78,5 +81,5 @@ pub(crate) fn plan_hash(plan: &RetentionPlan) -> String {
         hash.update(decision.id.as_uuid().as_bytes());
         hash.update([u8::from(decision.removed.is_some())]);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize())
 }

@@ -56,7 +56,9 @@ pub(crate) struct MaintenanceOrder {
 }
 
 impl Order for VerifyOrder {
-    const KIND: OperationKind = OperationKind::Verify;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Verify
+    }
 
     fn role(&self) -> Role {
         Role::Operator
@@ -69,7 +71,7 @@ impl Order for VerifyOrder {
         self.entities.iter().try_for_each(|entity| shared.entities.require(entity))?;
         let profile = self.profile.as_deref();
         let manifest = backups::find(&shared.koan, &self.backup, profile, Accepted::WithArchive, &[]).await?;
-        let (koan, id) = (shared.koan.clone(), manifest.id);
+        let (koan, id, profile) = (shared.koan.clone(), manifest.id, profile.map(str::to_owned));
         let prepared = Prepared::new(move |context| async move {
             let mut verify = koan.verify(id).cancel_on(context.cancel_token()).on_event(context.listener());
             if let Some(profile) = &self.profile {
@@ -85,12 +87,14 @@ impl Order for VerifyOrder {
             let findings = Findings::unless_empty([report.undecrypted.is_empty(), report.notes.is_empty()]);
             succeeded(&report, findings)
         });
-        Ok(prepared.of(&manifest))
+        Ok(prepared.of(&manifest, profile))
     }
 }
 
 impl Order for CopyOrder {
-    const KIND: OperationKind = OperationKind::Copy;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Copy
+    }
 
     fn role(&self) -> Role {
         Role::Operator
@@ -100,7 +104,7 @@ impl Order for CopyOrder {
         require_profile(shared, &self.to_profile)?;
         let profile = self.from_profile.as_deref();
         let manifest = backups::find(&shared.koan, &self.backup, profile, Accepted::Completed, &[]).await?;
-        let (koan, id) = (shared.koan.clone(), manifest.id);
+        let (koan, id, profile) = (shared.koan.clone(), manifest.id, profile.map(str::to_owned));
         let prepared = Prepared::new(move |context| async move {
             let mut copy = koan.copy(id).to_profile(&self.to_profile);
             if let Some(profile) = &self.from_profile {
@@ -109,12 +113,14 @@ impl Order for CopyOrder {
             let report = copy.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
             succeeded(&report, Findings::unless_empty([report.warnings.is_empty()]))
         });
-        Ok(prepared.of(&manifest))
+        Ok(prepared.of(&manifest, profile))
     }
 }
 
 impl Order for RekeyOrder {
-    const KIND: OperationKind = OperationKind::Rekey;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Rekey
+    }
 
     fn role(&self) -> Role {
         Role::Admin
@@ -123,7 +129,7 @@ impl Order for RekeyOrder {
     async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
         let profile = self.profile.as_deref();
         let manifest = backups::find(&shared.koan, &self.backup, profile, Accepted::WithArchive, &[]).await?;
-        let (koan, id) = (shared.koan.clone(), manifest.id);
+        let (koan, id, profile) = (shared.koan.clone(), manifest.id, profile.map(str::to_owned));
         let prepared = Prepared::new(move |context| async move {
             let mut rekey = koan.rekey(id);
             if let Some(profile) = &self.profile {
@@ -132,12 +138,14 @@ impl Order for RekeyOrder {
             let report = rekey.cancel_on(context.cancel_token()).on_event(context.listener()).await?;
             succeeded(&report, Findings::unless_empty([report.warnings.is_empty()]))
         });
-        Ok(prepared.of(&manifest))
+        Ok(prepared.of(&manifest, profile))
     }
 }
 
 impl Order for RecoverOrder {
-    const KIND: OperationKind = OperationKind::Recover;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Recover
+    }
 
     fn role(&self) -> Role {
         Role::Admin
@@ -158,7 +166,9 @@ impl Order for RecoverOrder {
 }
 
 impl Order for MaintenanceOrder {
-    const KIND: OperationKind = OperationKind::Maintenance;
+    fn kind(&self) -> OperationKind {
+        OperationKind::Maintenance
+    }
 
     fn role(&self) -> Role {
         if self.retention { Role::Admin } else { Role::Operator }

@@ -1,11 +1,13 @@
 //! What the buttons of the page do.
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use koan_backup_core::ErrorKind;
 use serde::Deserialize;
 
 use super::address;
 use super::form::{Form, filled, go_to, submit};
+use super::sign_in::is_screen;
 use crate::access::extractor::{Admin, Operator};
 use crate::backups::{self, Accepted};
 use crate::operations::OperationId;
@@ -142,21 +144,31 @@ pub(super) async fn delete(
             .with_help("go back and check the box beside the button"));
     }
     let id = backup.id()?;
-    shared.koan.delete(id).from_profile(&form.profile).await?;
-    Ok(go_to(&shared, format!("/backups?deleted={id}")))
+    match shared.koan.delete(id).from_profile(&form.profile).await {
+        // The first of two clicks has deleted it; the list says whether it exists.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        result => {
+            result?;
+        }
+    }
+    let profile = address::encoded(&form.profile);
+    Ok(go_to(&shared, format!("/backups?deleted={id}&from_profile={profile}")))
 }
 
-/// A form without fields.
+/// The form of a cancellation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EmptyForm {}
+pub(super) struct CancelForm {
+    /// The screen to which the browser returns.
+    to: Option<String>,
+}
 
 /// Requests that an operation stops.
 pub(super) async fn cancel(
     Operator(caller): Operator,
     State(shared): AppState,
     path: PathParameters,
-    Form(EmptyForm {}): Form<EmptyForm>,
+    Form(form): Form<CancelForm>,
 ) -> Result<Response, Problem> {
     let id = OperationId::of_path(&path)?;
     let operation = shared.operations.get(id).await?;
@@ -168,5 +180,8 @@ pub(super) async fn cancel(
             result?;
         }
     }
-    Ok(go_to(&shared, address::operation(id)))
+    Ok(match form.to.filter(|to| is_screen(to)) {
+        Some(to) => Redirect::to(&shared.links.to(&to)).into_response(),
+        None => go_to(&shared, address::operation(id)),
+    })
 }

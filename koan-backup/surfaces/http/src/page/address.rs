@@ -15,6 +15,19 @@ pub(super) fn restore(id: BackupId, profile: &str) -> String {
     format!("/restore?backup={id}&profile={}", encoded(profile))
 }
 
+/// Returns a backup and its storage profile as one value of a form.
+pub(super) fn located(id: BackupId, profile: &str) -> String {
+    format!("{id}@{profile}")
+}
+
+/// Splits a value of [`located`]. Other texts, such as a name, have no storage profile.
+pub(super) fn locate(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('@') {
+        Some((id, profile)) if id.parse::<BackupId>().is_ok() => (id, Some(profile)),
+        _ => (text, None),
+    }
+}
+
 /// Returns the address of the list of the backups with a name.
 pub(super) fn backups_named(name: &str) -> String {
     format!("/backups?name={}", encoded(name))
@@ -31,6 +44,7 @@ pub(super) fn short(id: impl ToString) -> String {
     id.get(id.len().saturating_sub(8)..).unwrap_or_default().to_owned()
 }
 
-fn encoded(text: &str) -> String {
+/// Encodes a text as a part of an address.
+pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }

@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::hex;
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::PathParameters;
 
@@ -28,7 +29,7 @@ const FILES: [(&str, &str, &str); 5] = [
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     FILES.iter().for_each(|(_, _, content)| hash.update(content));
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize())
 });
 
 /// Returns the route of a file.

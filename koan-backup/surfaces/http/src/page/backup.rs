@@ -1,25 +1,26 @@
 //! One backup: what it holds, what keeps it, where its copies are, and what can be done with it.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::response::Response;
-use koan_backup_core::Retention;
 use koan_backup_core::archive::{EntityStatus, Manifest};
 use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
-use koan_backup_core::retention::KeepReason;
+use koan_backup_core::retention::{KeepReason, RemoveReason, RetentionDecision};
 use maud::{Markup, html};
 
 use super::form::{filled, visit_field};
 use super::frame::{Refresh, Screen, View};
 use super::problem::sentence;
 use super::state::Level;
-use super::{address, operations, state, wording};
+use super::{address, backups as backups_screen, operations, state, wording};
 use crate::access::Role;
 use crate::access::extractor::Viewer;
 use crate::backups::{self, Accepted};
 use crate::problem::Problem;
 use crate::requests::profile::PageProfile;
 use crate::requests::{BackupPath, QueryParameters};
-use crate::series::verified_at;
+use crate::series::Verified;
 use crate::state::{AppState, Shared};
 
 /// How many other backups of the series can be selected for a comparison.
@@ -37,22 +38,28 @@ pub(super) async fn show(
     let manifest = backups::find(&shared.koan, &backup, Some(&profile), Accepted::Any, &[]).await?;
     let catalog = shared.koan.catalog();
     let all = catalog.query().sort_by(SortBy::Time, Order::Descending).await?.entries;
-    let verifications = catalog.verifications().await?;
+    let copies_with_ids: Vec<_> = all.iter().filter(|entry| entry.id() == manifest.id).cloned().collect();
+    let verifications = catalog.verifications_of(&copies_with_ids).await?;
     let copies: Vec<_> = all.iter().filter(|entry| entry.id() == manifest.id).collect();
     let entry = copies.iter().copied().find(|entry| entry.profile() == profile);
     let health = catalog.health(shared.koan.expectations()).await?;
     let losses: Vec<_> = health.size_drops.iter().filter(|drop| drop.backup == manifest.id).collect();
-    let kept = kept(&shared, &manifest, &profile).await?;
+    let pin = shared.koan.pin_reason(manifest.id, Some(&profile)).await?;
+    let kept = kept(&shared, &manifest, &profile).await;
+    let mut seen = BTreeSet::new();
     let others: Vec<_> = all
         .iter()
         .filter(|other| other.id() != manifest.id && other.manifest().series_name() == manifest.series_name())
-        .filter(|other| other.manifest().archive.is_some())
+        .filter(|other| other.manifest().archive.is_some() && seen.insert(other.id()))
         .take(COMPARABLE)
         .collect();
     let content = html! {
         h1 { (manifest.name) " " span.id { (address::short(manifest.id)) } }
-        @if let Some(entry) = entry { p.lead { (first_line(&view, entry, verified_at(entry, &verifications))) } }
-        @if let Some(description) = &manifest.description { p { (description) } }
+        @if let Some(entry) = entry { p.lead { (first_line(&view, entry, Verified::of(entry, &verifications))) } }
+        @if let Some(other) = backups_screen::other_application(&view, &manifest) {
+            p { (Level::Attention.says("It belongs to another application")) ": " (other) "." }
+        }
+        @if let Some(description) = description(&manifest) { p { (description) } }
         (main_actions(&view, &manifest, &profile))
         @if let Some(damage) = entry.and_then(CatalogEntry::damage) {
             div.notice.problem role="alert" { p { (sentence(damage)) } }
@@ -82,12 +89,7 @@ pub(super) async fn show(
                 }
             }
         }
-        section aria-labelledby="kept" {
-            h2 #kept { "What keeps it" }
-            @if kept.is_empty() { p { "Nothing keeps this backup: it can be deleted." } }
-            @else { ul { @for reason in &kept { li { (sentence(&reason.to_string())) } } } }
-            (pin_forms(&view, &manifest, &profile, &kept))
-        }
+        (protection(&view, &manifest, &profile, pin.as_deref(), &kept))
         section aria-labelledby="copies" {
             h2 #copies { "Where it is" }
             ul {
@@ -104,42 +106,97 @@ pub(super) async fn show(
             (copy_form(&view, &manifest, &profile, &copies))
         }
         @if !others.is_empty() && manifest.archive.is_some() { (compare_form(&view, &manifest, &profile, &others)) }
-        (facts(&view, &manifest))
+        (facts(&view, &manifest, &profile))
         @if view.may(Role::Admin) { (delete_form(&view, &manifest, &profile)) }
     };
     let title = format!("{} {}", manifest.name, address::short(manifest.id));
     Ok(view.page(Screen::Backups, &title, Refresh::Never, &content))
 }
 
-/// Returns the reasons for which the backup is kept: those of the retention policy, or without one those that prevent a
-/// deletion.
-async fn kept(shared: &Shared, manifest: &Manifest, profile: &str) -> Result<Vec<KeepReason>, Problem> {
-    let koan = &shared.koan;
-    let policy = koan.retention_policy().cloned();
-    let has_policy = policy.is_some();
-    let plan = koan.retention(policy.unwrap_or_else(|| Retention::new().keep_last(usize::MAX)));
-    let plan = plan.in_profile(profile).plan().await?;
-    let decision = plan.decisions.into_iter().find(|decision| decision.id == manifest.id);
-    let mut kept = decision.map(|decision| decision.kept).unwrap_or_default();
-    if !has_policy {
-        kept.retain(|reason| !matches!(reason, KeepReason::Last { .. }));
+/// What the retention policy does with a backup.
+enum Kept {
+    /// The application has no policy.
+    NoPolicy,
+    /// The policy keeps it, for these reasons.
+    For(Vec<KeepReason>),
+    /// The next run removes it.
+    Removed(RemoveReason),
+    /// The policy does not consider it, because another application has made it.
+    NotConsidered,
+    /// The policy cannot decide at present.
+    Undecided(Problem),
+}
+
+async fn kept(shared: &Shared, manifest: &Manifest, profile: &str) -> Kept {
+    let Some(policy) = shared.koan.retention_policy().cloned() else { return Kept::NoPolicy };
+    let plan = match shared.koan.retention(policy).in_profile(profile).plan().await {
+        Ok(plan) => plan,
+        Err(error) => return Kept::Undecided(error.into()),
+    };
+    match plan.decisions.into_iter().find(|decision| decision.id == manifest.id) {
+        None => Kept::NotConsidered,
+        Some(RetentionDecision { removed: Some(reason), .. }) => Kept::Removed(reason),
+        Some(decision) => Kept::For(decision.kept),
     }
-    Ok(kept)
+}
+
+fn protection(view: &View<'_>, manifest: &Manifest, profile: &str, pin: Option<&str>, kept: &Kept) -> Markup {
+    html! {
+        section aria-labelledby="kept" {
+            h2 #kept { "What keeps it" }
+            ul {
+                @if let Some(reason) = pin { li { "It is pinned: " (reason) } }
+                @match kept {
+                    Kept::NoPolicy => li { "The application has no retention policy, so that only people delete backups." },
+                    Kept::For(reasons) => {
+                        @for reason in reasons.iter().filter(|reason| !matches!(reason, KeepReason::Pinned { .. })) {
+                            li { "The retention policy: " (why(reason)) }
+                        }
+                    },
+                    Kept::Removed(reason) => li { "Nothing: the next run of the retention policy removes it (" (reason) ")." },
+                    Kept::NotConsidered => li { "The retention policy does not consider it." },
+                    Kept::Undecided(problem) => li { "The retention policy cannot decide: " (sentence(problem.text().detail)) },
+                }
+                li { "A deletion is refused while it is in use, and if no other valid backup holds one of its entities." }
+            }
+            (pin_forms(view, manifest, profile, pin.is_some()))
+        }
+    }
+}
+
+/// Returns a reason as a person reads it, without calls of the library.
+fn why(reason: &KeepReason) -> String {
+    match reason {
+        KeepReason::BeforeLoss { entity, .. } => {
+            format!(
+                "it is the last backup before `{entity}` lost most of its records; an admin can accept the loss there"
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Returns the description that a person wrote. A composed one repeats who started the backup, which the details say.
+fn description(manifest: &Manifest) -> Option<&str> {
+    let is_composed = |text: &str| {
+        manifest.triggered_by.as_ref().is_some_and(|by| text.starts_with("started by ") && text.contains(by))
+    };
+    manifest.description.as_deref().filter(|text| !is_composed(text))
 }
 
 fn action(view: &View<'_>, manifest: &Manifest, name: &str) -> String {
     view.link(format!("/backups/{}/{name}", manifest.id))
 }
 
-fn first_line(view: &View<'_>, entry: &CatalogEntry, verified: Option<jiff::Timestamp>) -> Markup {
+fn first_line(view: &View<'_>, entry: &CatalogEntry, verified: Verified) -> Markup {
     let (level, text) = state::of_backup(entry);
     html! {
         (level.says(text))
         ", started " (view.time(entry.manifest().created_at))
         @match verified {
-            Some(at) => { ", verified " (view.time(at)) },
-            None if entry.damage().is_none() => ", never verified",
-            None => "",
+            Verified::At(at) => { ", verified " (view.time(at)) },
+            Verified::Damaged => ", damage was found",
+            Verified::Never => ", never verified",
         }
         "."
     }
@@ -175,7 +232,7 @@ fn contents(manifest: &Manifest) -> Markup {
             h2 #contents { "What it holds" }
             @if manifest.entities.is_empty() {
                 p.empty {
-                    "The manifest lists no entity: the archive is encrypted as a whole, or the backup failed before it read one."
+                    "The manifest lists no entity: the backup ended before it read one."
                 }
             } @else {
                 div.card {
@@ -235,8 +292,7 @@ fn warnings(entry: Option<&CatalogEntry>, manifest: &Manifest) -> Markup {
     }
 }
 
-fn pin_forms(view: &View<'_>, manifest: &Manifest, profile: &str, kept: &[KeepReason]) -> Markup {
-    let is_pinned = kept.iter().any(|reason| matches!(reason, KeepReason::Pinned { .. }));
+fn pin_forms(view: &View<'_>, manifest: &Manifest, profile: &str, is_pinned: bool) -> Markup {
     html! {
         @if view.may(Role::Operator) && !is_pinned {
             details {
@@ -280,12 +336,11 @@ fn compare_form(view: &View<'_>, manifest: &Manifest, profile: &str, others: &[&
         section aria-labelledby="compare" {
             h2 #compare { "Compare" }
             form.inline method="get" action=(view.link("/compare")) {
-                input type="hidden" name="after" value=(manifest.id);
-                input type="hidden" name="after_profile" value=(profile);
+                input type="hidden" name="after" value=(address::located(manifest.id, profile));
                 label for="before" { "With" }
                 select #before name="before" {
                     @for other in others {
-                        option value=(other.id()) {
+                        option value=(address::located(other.id(), other.profile())) {
                             (address::short(other.id())) ", " (wording::ago(other.manifest().created_at, view.now))
                         }
                     }
@@ -296,14 +351,15 @@ fn compare_form(view: &View<'_>, manifest: &Manifest, profile: &str, others: &[&
     }
 }
 
-fn facts(view: &View<'_>, manifest: &Manifest) -> Markup {
+fn facts(view: &View<'_>, manifest: &Manifest, profile: &str) -> Markup {
+    let query = serde_html_form::to_string([("storageProfile", profile)]).unwrap_or_default();
     html! {
         section aria-labelledby="facts" {
             h2 #facts { "Details" }
             dl.facts {
                 dt { "Id" } dd { code { (manifest.id) } }
                 dt { "Series" } dd { (manifest.series_name()) }
-                dt { "Started" } dd { (wording::exact(manifest.created_at)) }
+                dt { "Started" } dd { (wording::exact_time(manifest.created_at)) }
                 dt { "Duration" } dd { (wording::duration(manifest.duration_ms)) }
                 @if let Some(by) = &manifest.triggered_by { dt { "Started by" } dd { (operations::initiator(by)) } }
                 @if let Some(reason) = &manifest.reason { dt { "Reason" } dd { (reason) } }
@@ -317,7 +373,7 @@ fn facts(view: &View<'_>, manifest: &Manifest) -> Markup {
                 dt { "Written by" } dd { (manifest.producer.name) " " (manifest.producer.version) }
             }
             p {
-                a href=(view.shared.links.to(&format!("/api/backup/manifests/{}", manifest.id))) { "Manifest as JSON" }
+                a href=(view.shared.links.to(&format!("/api/backup/manifests/{}?{query}", manifest.id))) { "Manifest as JSON" }
             }
         }
     }

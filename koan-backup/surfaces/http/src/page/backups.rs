@@ -6,21 +6,23 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use koan_backup_core::BackupId;
-use koan_backup_core::archive::BackupStatus;
+use koan_backup_core::archive::{BackupStatus, Manifest};
 use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
-use super::form::filled;
+use super::chart::Point;
+use super::form::{Chosen, filled};
 use super::frame::{Refresh, Screen, View};
 use super::problem::sentence;
 use super::state::Level;
 use super::{address, chart, overview, state, wording};
+use crate::access::Role;
 use crate::access::extractor::Viewer;
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::QueryParameters;
-use crate::series::{self, Verifications, verified_at};
-use crate::state::AppState;
+use crate::series::{self, Verifications, Verified};
+use crate::state::{AppState, Shared};
 
 /// The number of backups on a page of the list.
 const PAGE_SIZE: usize = 50;
@@ -43,9 +45,14 @@ pub(super) struct Filter {
     state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<usize>,
-    /// The backup that was just deleted.
+    /// Whether backups of other applications in the same storage are shown as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all: Option<Chosen>,
+    /// The backup that was just deleted, and its storage profile.
     #[serde(skip_serializing)]
     deleted: Option<BackupId>,
+    #[serde(skip_serializing)]
+    from_profile: Option<String>,
 }
 
 /// The states of the filter: the value of the option, and its text.
@@ -61,15 +68,16 @@ const STATES: [(&str, &str); 6] = [
 impl Filter {
     /// Removes fields that a person left empty.
     fn cleaned(self) -> Self {
-        let Self { name, tag, entity, from, to, state, page, deleted } = self;
+        let Self { name, tag, entity, from, to, state, .. } = self.clone();
         let [name, tag, entity, from, to, state] = [name, tag, entity, from, to, state].map(filled);
-        Self { name, tag, entity, from, to, state, page, deleted }
+        Self { name, tag, entity, from, to, state, ..self }
     }
 
     fn is_set(&self) -> bool {
         [&self.name, &self.tag, &self.entity, &self.from, &self.to, &self.state]
             .iter()
             .any(|field| field.is_some())
+            || self.all.is_some()
     }
 
     /// Returns the address of another page of the list.
@@ -91,9 +99,9 @@ pub(super) async fn show(
     let filter = filter.cleaned();
     let catalog = shared.koan.catalog();
     let number = filter.page.unwrap_or(1).clamp(1, 1_000_000);
-    let mut query = catalog.query();
+    let mut query = if filter.all.is_some() { catalog.query() } else { catalog.own() };
     if let Some(name) = &filter.name {
-        query = query.name(name);
+        query = query.called(name);
     }
     if let Some(tag) = &filter.tag {
         query = query.all_tags([tag]);
@@ -118,10 +126,16 @@ pub(super) async fn show(
         Some(_) => return Err(Problem::new(ProblemKind::Invalid, "the list has no such state")),
     };
     let query = query.sort_by(SortBy::Time, Order::Descending).skip((number - 1) * PAGE_SIZE).take(PAGE_SIZE);
-    let (page, unreadable) = (query.await?, catalog.unreadable().await?);
-    let (all, verifications) = series::all(&shared.koan).await?;
+    let page = query.await?;
+    let verifications = catalog.verifications_of(&page.entries).await?;
+    let points = match &filter.name {
+        Some(name) => points_of(&shared, name).await?,
+        None => Vec::new(),
+    };
+    let was_deleted = was_deleted(&shared, &filter).await?;
     let pages = page.total.div_ceil(PAGE_SIZE);
     let total = u64::try_from(page.total).unwrap_or(u64::MAX);
+    let is_beyond = page.entries.is_empty() && page.total > 0;
     let content = html! {
         h1 {
             @match (page.total, filter.is_set()) {
@@ -129,39 +143,42 @@ pub(super) async fn show(
                 (_, false) => (wording::counted(total, "backup")),
                 (_, true) => { (wording::counted(total, "backup")) " of this filter" },
             }
+            @if shared.koan.capabilities().profiles.len() > 1 && page.total > 0 { ", with copies" }
         }
-        @if let Some(id) = filter.deleted.filter(|id| !page.entries.iter().any(|entry| entry.id() == *id)) {
-            p.notice role="status" { "Backup " (address::short(id)) " was deleted." }
+        @if let Some(id) = filter.deleted.filter(|_| was_deleted) {
+            p.notice role="status" {
+                "Backup " (address::short(id)) " is not in " (filter.from_profile.as_deref().unwrap_or_default()) " any more."
+            }
         }
         (form(&view, &filter))
-        @if let Some(series) = filter.name.as_ref().and_then(|name| all.get(name)) {
-            @let points = overview::points(series);
-            @if points.len() > 1 { (chart::sizes(&points)) }
-        }
+        @if points.len() > 1 { (chart::sizes(&points)) }
         @if page.entries.is_empty() {
             p.empty {
-                @if filter.is_set() {
+                @if is_beyond {
+                    "The list ends before this page. " a href=(view.link(filter.address(1)?)) { "Show its first page" }
+                } @else if filter.is_set() {
                     "No backup matches the filter. " a href=(view.link("/backups")) { "Show all backups" }
                 }
                 @else {
-                    "Each backup appears here once it is published. Start one on the " a href=(view.link("")) { "overview" } "."
+                    "Each backup appears here once it is published."
+                    @if view.may(Role::Operator) { " Start one on the " a href=(view.link("")) { "overview" } "." }
                 }
             }
         } @else {
             (table(&view, &page.entries, &verifications))
         }
-        @if pages > 1 {
+        @if pages > 1 && !is_beyond {
             nav.pages aria-label="Pages" {
                 @if number > 1 { a href=(view.link(filter.address(number - 1)?)) { "Newer" } }
                 span { "Page " (number) " of " (pages) }
                 @if number < pages { a href=(view.link(filter.address(number + 1)?)) { "Older" } }
             }
         }
-        @if !unreadable.is_empty() {
+        @if !page.unreadable.is_empty() {
             section aria-labelledby="unreadable" {
                 h2 #unreadable { "Not readable" }
                 ul.problems {
-                    @for (profile, backup) in &unreadable {
+                    @for (profile, backup) in page.unreadable.iter().take(PAGE_SIZE) {
                         li {
                             (Level::Problem.mark())
                             div { "Backup " (backup.id) " in " (profile) ": " (sentence(&backup.problem)) }
@@ -193,8 +210,8 @@ fn form(view: &View<'_>, filter: &Filter) -> Markup {
                     }
                 }
             }
-            div { label for="from" { "From" } input #from type="date" name="from" value=(value(&filter.from)); }
-            div { label for="to" { "To" } input #to type="date" name="to" value=(value(&filter.to)); }
+            div { label for="from" { "From (UTC)" } input #from type="date" name="from" value=(value(&filter.from)); }
+            div { label for="to" { "To (UTC)" } input #to type="date" name="to" value=(value(&filter.to)); }
             div {
                 label for="state" { "State" }
                 select #state name="state" {
@@ -202,6 +219,10 @@ fn form(view: &View<'_>, filter: &Filter) -> Markup {
                         option value=(value) selected[filter.state.as_deref().unwrap_or_default() == value] { (text) }
                     }
                 }
+            }
+            label.check {
+                input type="checkbox" name="all" value="yes" checked[filter.all.is_some()];
+                span { "Also of other applications" }
             }
             button type="submit" { "Filter" }
         }
@@ -234,13 +255,15 @@ fn table(view: &View<'_>, entries: &[CatalogEntry], verifications: &Verification
                                     (manifest.name) " " span.id { (address::short(entry.id())) }
                                 }
                                 @for tag in &manifest.tags { " " span.tag { (tag) } }
+                                @if let Some(other) = other_application(view, manifest) { div.detail { "of " (other) } }
                             }
                             td data-label="Started" { (view.time(manifest.created_at)) }
                             td data-label="State" { (level.says(text)) }
                             td data-label="Verified" {
-                                @match verified_at(entry, verifications) {
-                                    Some(at) => (view.time(at)),
-                                    None => "never",
+                                @match Verified::of(entry, verifications) {
+                                    Verified::At(at) => (view.time(at)),
+                                    Verified::Damaged => "found damage",
+                                    Verified::Never => "never",
                                 }
                             }
                             td.number data-label="Records" { (wording::number(manifest.verification.total_item_count)) }
@@ -252,6 +275,28 @@ fn table(view: &View<'_>, entries: &[CatalogEntry], verifications: &Verification
             }
         }
     }
+}
+
+/// Returns the application and the environment of a backup, if they are not those of this application.
+pub(super) fn other_application(view: &View<'_>, manifest: &Manifest) -> Option<String> {
+    let own = view.shared.koan.capabilities();
+    let application = manifest.producer.application.as_ref()?;
+    let environment = manifest.producer.environment.as_ref()?;
+    let is_own = *application == own.application && *environment == own.environment;
+    (!is_own).then(|| format!("{application}, {environment}"))
+}
+
+/// Returns the sizes of the series with a name, oldest first.
+async fn points_of(shared: &Shared, name: &str) -> Result<Vec<Point>, Problem> {
+    let (all, _) = series::own(&shared.koan).await?;
+    Ok(all.get(name).map(overview::points).unwrap_or_default())
+}
+
+/// Returns whether the backup in the address is not in its storage profile.
+async fn was_deleted(shared: &Shared, filter: &Filter) -> Result<bool, Problem> {
+    let (Some(id), Some(profile)) = (filter.deleted, &filter.from_profile) else { return Ok(false) };
+    let entries = shared.koan.catalog().query().profiles(profile).await?.entries;
+    Ok(!entries.iter().any(|entry| entry.id() == id))
 }
 
 /// Parses a day of the filter.

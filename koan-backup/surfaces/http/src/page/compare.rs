@@ -1,46 +1,53 @@
 //! The comparison of two backups.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use koan_backup_core::report::BackupDiff;
 use maud::html;
 use serde::Deserialize;
 
-use super::form::filled;
 use super::frame::{Refresh, Screen, View};
 use super::problem::sentence;
 use super::{address, wording};
+use crate::access::cross_site::same_site_get;
 use crate::access::extractor::Viewer;
+use crate::backups::{self, Accepted};
 use crate::comparisons::Comparison;
 use crate::problem::Problem;
-use crate::requests::QueryParameters;
+use crate::requests::{BackupPath, QueryParameters};
 use crate::state::AppState;
 
-/// The two backups.
+/// The two backups, each with its storage profile.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Backups {
     before: String,
     after: String,
-    before_profile: Option<String>,
-    after_profile: Option<String>,
 }
 
-/// Returns the comparison.
+/// Returns the comparison. It reads two archives, so that a page of another site cannot ask for it.
 pub(super) async fn show(
     Viewer(caller): Viewer,
     State(shared): AppState,
+    headers: HeaderMap,
     QueryParameters(backups): QueryParameters<Backups>,
 ) -> Result<Response, Problem> {
+    same_site_get(&headers)?;
     let view = View::new(&shared, &caller);
-    let (before_profile, after_profile) = (filled(backups.before_profile), filled(backups.after_profile));
-    let comparison = Comparison {
-        before: &backups.before,
-        before_profile: before_profile.as_deref(),
-        after: &backups.after,
-        after_profile: after_profile.as_deref(),
-        entities: &[],
+    let mut located = [address::locate(&backups.before), address::locate(&backups.after)];
+    let started = async |(id, profile): (&str, Option<&str>)| {
+        let backup = BackupPath(id.to_owned());
+        backups::find(&shared.koan, &backup, profile, Accepted::WithArchive, &[])
+            .await
+            .map(|found| found.created_at)
     };
+    // What was added since is counted from the older backup.
+    if started(located[0]).await? > started(located[1]).await? {
+        located.reverse();
+    }
+    let [(before, before_profile), (after, after_profile)] = located;
+    let comparison = Comparison { before, before_profile, after, after_profile, entities: &[] };
     let diff = comparison.run(&shared).await?;
     let content = html! {
         h1 { (first_line(&diff)) }
@@ -90,6 +97,7 @@ fn first_line(diff: &BackupDiff) -> String {
     match (differences, not_compared) {
         (0, 0) => "The backups contain the same records".to_owned(),
         (0, _) => "No difference was found, but not everything was compared".to_owned(),
-        (count, _) => format!("{} between the backups", wording::counted(count, "difference")),
+        (count, 0) => format!("{} between the backups", wording::counted(count, "difference")),
+        (count, _) => format!("{}, and not everything was compared", wording::counted(count, "difference")),
     }
 }

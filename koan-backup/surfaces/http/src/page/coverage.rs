@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 use koan_backup_core::Inventory;
 use koan_backup_core::catalog::{Order, SortBy};
 use koan_backup_core::entity::PolicySource;
@@ -18,13 +19,16 @@ use crate::access::extractor::Viewer;
 use crate::problem::Problem;
 use crate::state::AppState;
 
+/// The number of records of each entity in the newest complete backup that contains it, and when that backup started.
+type Records = BTreeMap<String, (u64, Timestamp)>;
+
 /// Returns the coverage.
 pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Result<Response, Problem> {
     let view = View::new(&shared, &caller);
     let koan = &shared.koan;
     let inventory = koan.inventory();
-    let newest = koan.catalog().query().sort_by(SortBy::Time, Order::Descending).await?.entries;
-    let mut records: BTreeMap<String, u64> = BTreeMap::new();
+    let newest = koan.catalog().own().sort_by(SortBy::Time, Order::Descending).await?.entries;
+    let mut records: Records = BTreeMap::new();
     for entry in newest.iter().filter(|entry| entry.manifest().status.is_complete()) {
         let mut of_backup: BTreeMap<String, u64> = BTreeMap::new();
         for stored in &entry.manifest().entities {
@@ -32,13 +36,13 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
                 stored.item_count;
         }
         for (entity, count) in of_backup {
-            records.entry(entity).or_insert(count);
+            records.entry(entity).or_insert((count, entry.manifest().created_at));
         }
     }
     let gaps = inventory.uncovered.len() + inventory.warnings.len();
     let content = html! {
         h1 { @if gaps == 0 { "Everything is covered" } @else { "Not everything is covered" } }
-        (included(inventory, &records))
+        (included(&view, inventory, &records))
         @if gaps > 0 { (uncovered(inventory)) }
         @if !inventory.excluded.is_empty() {
             section aria-labelledby="excluded" {
@@ -74,7 +78,7 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
     Ok(view.page(Screen::Coverage, "Coverage", Refresh::Never, &content))
 }
 
-fn included(inventory: &Inventory, records: &BTreeMap<String, u64>) -> Markup {
+fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup {
     html! {
         section aria-labelledby="included" {
             h2 #included { "Backed up" }
@@ -88,7 +92,8 @@ fn included(inventory: &Inventory, records: &BTreeMap<String, u64>) -> Markup {
                                 th scope="col" { "Entity" }
                                 th scope="col" { "Table" }
                                 th scope="col" { "Policy" }
-                                th scope="col" { "Declared by" }
+                                th scope="col" { "Policy from" }
+                                th scope="col" { "Struct at" }
                                 th.number scope="col" { "Records, last backup" }
                             }
                         }
@@ -111,13 +116,12 @@ fn included(inventory: &Inventory, records: &BTreeMap<String, u64>) -> Markup {
                                     td data-label="Policy" {
                                         @if entity.policy.encrypt { "encrypted" } @else { "as text" }
                                     }
-                                    td data-label="Declared by" {
-                                        (declared_by(entity.policy.source)) ", " code { (entity.location) }
-                                    }
+                                    td data-label="Policy from" { (declared_by(entity.policy.source)) }
+                                    td data-label="Struct at" { code { (entity.location) } }
                                     td.number data-label="Records, last backup" {
                                         @match records.get(&entity.entity) {
-                                            Some(count) => (wording::number(*count)),
-                                            None => "none",
+                                            Some((count, at)) => { (wording::number(*count)) div.detail { (view.time(*at)) } },
+                                            None => "in no backup",
                                         }
                                     }
                                 }
@@ -185,10 +189,16 @@ fn column_item(UncoveredColumn { provider, table, column, entity, .. }: &Uncover
             (Level::Problem.mark())
             div {
                 "Column " strong { (column) } " of " (provider) "." (table) " has no field in " (entity) "."
-                (lines(&[(
-                    "To cover it, a field of the struct (with the type of the column)",
-                    format!("#[serde(rename = {column:?})]\npub {}: …,", rust_name(column)),
-                )]))
+                (lines(&[
+                    (
+                        "To cover it, a field of the struct (with the type of the column)",
+                        format!("#[serde(rename = {column:?})]\npub {}: …,", rust_name(column)),
+                    ),
+                    (
+                        "To exclude the whole entity",
+                        "#[entity_backup(enabled = false, reason = \"…\")]".to_owned(),
+                    ),
+                ]))
             }
         }
     }
@@ -210,5 +220,36 @@ fn rust_name(column: &str) -> String {
         }
         name.extend(character.to_lowercase().map(|c| if c.is_alphanumeric() { c } else { '_' }));
     }
+    if !name.starts_with(|first: char| first.is_alphabetic()) || KEYWORDS.contains(&name.as_str()) {
+        name.insert_str(0, "field_");
+    }
     name
+}
+
+/// The words of Rust that are no names of fields.
+const KEYWORDS: [&str; 52] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
+    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static",
+    "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual",
+    "where", "while", "yield", "union",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_any_name_has_a_field_that_compiles() {
+        for (column, field) in [
+            ("unitPrice", "unit_price"),
+            ("type", "field_type"),
+            ("1st", "field_1st"),
+            ("", "field_"),
+            ("a b-c", "a_b_c"),
+            ("Größe", "größe"),
+        ] {
+            assert_eq!(rust_name(column), field);
+        }
+    }
 }

@@ -8,11 +8,13 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::frame::link;
 use crate::access::Principal;
 use crate::access::audit::object::StartedOperation;
+use crate::hex::hex;
 use crate::operations::OperationId;
 use crate::orders::{self, Order};
 use crate::problem::{Problem, ProblemKind};
@@ -42,6 +44,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     }
 }
 
+/// A checked box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Chosen {
+    Yes,
+}
+
 /// Returns the hidden field that tells two clicks on one button from two visits of a screen.
 pub(super) fn visit_field() -> Markup {
     html! { input type="hidden" name="visit" value=(uuid::Uuid::now_v7().simple()); }
@@ -63,7 +72,7 @@ pub(super) async fn submit(
     let content = serde_json::to_vec(&order).map_err(|_| {
         Problem::new(ProblemKind::Internal, "the form could not be compared with earlier forms")
     })?;
-    let hash: String = Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(Sha256::digest(content));
     if visit.is_empty() || visit.len() > 64 || !visit.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(Problem::new(ProblemKind::Invalid, "the form is not that of this page")
             .with_help("load the screen again"));

@@ -81,15 +81,9 @@ impl<'a> View<'a> {
         wording::time(at, self.now)
     }
 
-    /// Returns a screen.
-    pub(super) fn page(
-        &self,
-        screen: Screen,
-        title: &str,
-        refresh: Refresh<'_>,
-        content: &Markup,
-    ) -> Response {
-        let caller = html! {
+    /// Returns what the header says about the caller.
+    pub(super) fn caller(&self) -> Markup {
+        html! {
             div.caller {
                 p { "signed in as " strong { (self.caller.name()) } " (" (self.caller.role()) ")" }
                 @if self.caller.origin() == PrincipalOrigin::Session {
@@ -98,8 +92,18 @@ impl<'a> View<'a> {
                     }
                 }
             }
-        };
-        document(self.shared, Some(screen), title, refresh, &caller, content)
+        }
+    }
+
+    /// Returns a screen.
+    pub(super) fn page(
+        &self,
+        screen: Screen,
+        title: &str,
+        refresh: Refresh<'_>,
+        content: &Markup,
+    ) -> Response {
+        document(self.shared, Some(screen), title, refresh, &self.caller(), content)
     }
 }
 

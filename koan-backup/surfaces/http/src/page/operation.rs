@@ -29,7 +29,7 @@ pub(super) async fn show(
             @if runs {
                 // The events replace the progress. After the last one, the whole screen is read again.
                 div hx-ext="sse" sse-connect=(format!("{own}/progress")) sse-close="end" {
-                    div #progress sse-swap="progress" { (progress(&view, &operation)) }
+                    div #progress sse-swap="progress" aria-live="polite" { (progress(&view, &operation)) }
                     div hx-get=(own) hx-trigger="sse:end" hx-select="#operation" hx-target="#operation" hx-swap="outerHTML" {
 
                     }
@@ -66,7 +66,7 @@ pub(super) fn figures(operation: &Operation) -> Markup {
     let label = format!("{} %", progress.percent_complete);
     html! {
         progress max="100" value=(progress.percent_complete) aria-label="Progress" { (label) }
-        p.figures role="status" {
+        p.figures {
             (label)
             @if progress.records_processed > 0 { " · " (wording::counted(progress.records_processed, "record")) }
             @if progress.bytes_processed > 0 { " · " (wording::size(progress.bytes_processed)) }
@@ -96,12 +96,18 @@ fn may_cancel(view: &View<'_>, operation: &Operation) -> bool {
 /// Returns a link to what a person does next.
 fn next_step(view: &View<'_>, operation: &Operation) -> Markup {
     let Some(id) = backup_id(operation) else { return html! {} };
+    let of_profile = |start: &str, separator: &str| match &operation.storage_profile {
+        Some(profile) => format!("/{start}{id}{separator}profile={}", address::encoded(profile)),
+        None => format!("/{start}{id}"),
+    };
     let target = match operation.kind {
         // A restored backup is not shown: a person looks at the database.
-        OperationKind::Restore | OperationKind::Viability if view.may(Role::Operator) => {
-            Some((format!("/restore?backup={id}"), "Back to the restore"))
+        OperationKind::Restore | OperationKind::DryRun | OperationKind::Viability
+            if view.may(Role::Operator) =>
+        {
+            Some((of_profile("restore?backup=", "&"), "Back to the restore"))
         }
-        _ => Some((format!("/backups/{id}"), "Show the backup")),
+        _ => Some((of_profile("backups/", "?"), "Show the backup")),
     };
     let target = target.filter(|_| operation.status != OperationStatus::Cancelled);
     html! {
@@ -124,9 +130,9 @@ fn facts(view: &View<'_>, operation: &Operation) -> Markup {
                     (operations::initiator(&operation.started_by.name)) " (" (operation.started_by.role) ")"
                 }
                 @if let Some(reason) = &operation.reason { dt { "Reason" } dd { (reason) } }
-                dt { "Accepted" } dd { (wording::exact(operation.created_at)) }
-                @if let Some(at) = operation.started_at { dt { "Started" } dd { (wording::exact(at)) } }
-                @if let Some(at) = operation.completed_at { dt { "Ended" } dd { (wording::exact(at)) } }
+                dt { "Accepted" } dd { (wording::exact_time(operation.created_at)) }
+                @if let Some(at) = operation.started_at { dt { "Started" } dd { (wording::exact_time(at)) } }
+                @if let Some(at) = operation.completed_at { dt { "Ended" } dd { (wording::exact_time(at)) } }
                 @if let Some(cancellation) = &operation.cancellation {
                     dt { "Cancelled by" } dd { (operations::initiator(&cancellation.requested_by)) }
                 }

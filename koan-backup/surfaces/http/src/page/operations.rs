@@ -37,14 +37,17 @@ pub(super) async fn show(
         query = query.before(OperationId::of_text(before)?);
     }
     let page = shared.operations.list(&query).await?;
-    let own = view.link("/operations");
+    let own = view.link(match &position.before {
+        Some(before) => format!("/operations?before={}", OperationId::of_text(before)?),
+        None => "/operations".to_owned(),
+    });
     let refresh = if running.is_empty() { Refresh::Never } else { Refresh::WhileRunning(&own) };
     let count = u64::try_from(running.len()).unwrap_or(u64::MAX);
     let content = html! {
         div #operations hx-get=[(!running.is_empty()).then_some(&own)]
             hx-trigger="every 2s" hx-select="#operations" hx-swap="outerHTML" {
             h1 {
-                @if running.is_empty() { "Nothing runs" } @else { (wording::counted(count, "operation")) " running" }
+                @if running.is_empty() { "Nothing runs" } @else { (wording::counted(count, "operation")) " not finished" }
             }
             @if !running.is_empty() { (table(&view, &running)) }
             section aria-labelledby="finished" {
@@ -98,7 +101,12 @@ pub(super) fn table(view: &View<'_>, operations: &[Operation]) -> Markup {
                                 }
                             }
                             td data-label="Started" {
-                                (view.time(operation.started_at.unwrap_or(operation.created_at)))
+
+                                @match operation.started_at {
+                                    Some(at) => (view.time(at)),
+                                    None => "not yet",
+                                }
+
                             }
                             td data-label="Started by" { (initiator(&operation.started_by.name)) }
                             td data-label="Reason" { (operation.reason.as_deref().unwrap_or("–")) }

@@ -19,19 +19,19 @@ use crate::access::Role;
 use crate::access::extractor::Viewer;
 use crate::operations::{OperationKind, OperationQuery, OperationStatus};
 use crate::problem::Problem;
-use crate::series::{self, Series, Verifications, verified_at};
+use crate::series::{self, Series, Verifications, Verified};
 use crate::state::{AppState, Shared};
 
 /// After how long without a restore the page asks for one.
 const RESTORE_INTERVAL: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// How many of the newest restores are examined in order to find a real one.
-const EXAMINED_RESTORES: u32 = 50;
+/// How many problems are shown.
+const MAX_PROBLEMS: usize = 50;
 
 /// One of the three sentences.
 struct Sentence {
     level: Level,
-    text: String,
+    text: Markup,
     detail: Markup,
     action: Markup,
 }
@@ -44,10 +44,10 @@ pub(super) async fn lead(State(shared): AppState) -> Redirect {
 /// Returns the overview.
 pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Result<Response, Problem> {
     let view = View::new(&shared, &caller);
-    let (all, verifications) = series::all(&shared.koan).await?;
+    let (all, verifications) = series::own(&shared.koan).await?;
     let health = shared.koan.catalog().health(shared.koan.expectations()).await?;
     let running = shared.operations.unfinished().await?;
-    let newest = all.values().filter_map(|series| series.last_success.as_ref());
+    let newest = all.values().filter_map(|series| series.last_good.as_ref());
     let newest = newest.max_by_key(|entry| entry.manifest().created_at);
     let sentences = [
         coverage(&view),
@@ -57,8 +57,10 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
     let server_problems = shared.access.problems();
     let unverified: Vec<_> = all
         .values()
-        .filter_map(|series| series.last_success.as_ref().filter(|_| series.last_verified_at.is_none()))
+        .filter_map(|series| series.last_good.as_ref().filter(|_| series.last_verified_at.is_none()))
         .collect();
+    let own = view.link("");
+    let refresh = if running.is_empty() { Refresh::Never } else { Refresh::WhileRunning(&own) };
     let is_well = sentences.iter().all(|sentence| sentence.level == Level::Ok)
         && health.problems.is_empty()
         && server_problems.is_empty()
@@ -75,11 +77,10 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
             }
         }
         (back_up_form(&view))
-        @if !running.is_empty() {
-            section aria-labelledby="running" {
-                h2 #running { "Running now" }
-                (operations::table(&view, &running))
-            }
+        section #running aria-labelledby="running-title" hidden[running.is_empty()]
+            hx-get=[(!running.is_empty()).then_some(&own)] hx-trigger="every 2s" hx-select="#running" hx-swap="outerHTML" {
+            h2 #running-title { "Running now" }
+            (operations::table(&view, &running))
         }
         (names(&view, &all))
         section aria-labelledby="attention" {
@@ -90,15 +91,18 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
                 p.empty { "Nothing beside the sentences above." }
             } @else {
                 ul.problems {
-                    @for problem in server_problems.iter().chain(&health.problems) {
+                    @for problem in server_problems.iter().chain(&health.problems).take(MAX_PROBLEMS) {
                         li { (Level::Problem.mark()) div { (sentence(problem)) } }
+                    }
+                    @if health.problems.len() > MAX_PROBLEMS {
+                        li { (Level::Problem.mark()) div { "There are more problems; the health of the API lists all." } }
                     }
                     @for entry in &unverified { (unverified_item(&view, entry)) }
                 }
             }
         }
     };
-    Ok(view.page(Screen::Overview, "Overview", Refresh::Never, &content))
+    Ok(view.page(Screen::Overview, "Overview", refresh, &content))
 }
 
 fn coverage(view: &View<'_>) -> Sentence {
@@ -113,10 +117,15 @@ fn coverage(view: &View<'_>) -> Sentence {
     let link = html! { a.button href=(view.link("/coverage")) { "See the coverage" } };
     if gaps == 0 {
         let text = "Everything is covered".to_owned();
-        return Sentence { level: Level::Ok, text, detail: html! { (detail) }, action: html! {} };
+        return Sentence {
+            level: Level::Ok,
+            text: html! { (text) },
+            detail: html! { (detail) },
+            action: html! {},
+        };
     }
     let text = format!("{} in the coverage", wording::counted(gaps, "gap"));
-    Sentence { level: Level::Problem, text, detail: html! { (detail) }, action: link }
+    Sentence { level: Level::Problem, text: html! { (text) }, detail: html! { (detail) }, action: link }
 }
 
 fn last_backup(
@@ -126,50 +135,37 @@ fn last_backup(
     verifications: &Verifications,
 ) -> Sentence {
     let Some(entry) = newest else {
-        let text = "There is no good backup".to_owned();
+        let text = html! { "There is no good backup" };
         return Sentence { level: Level::Problem, text, detail: html! {}, action: html! {} };
     };
     let manifest = entry.manifest();
-    let expectations = view.shared.koan.expectations();
-    let limit = expectations.interval(&manifest.series_name().to_string());
-    let age = Duration::try_from(view.now.duration_since(manifest.created_at)).unwrap_or_default();
-    let level = match limit {
-        _ if entry.damage().is_some() => Level::Problem,
-        Some(limit) if age > limit => Level::Problem,
-        _ if !health.failed.is_empty() || !entry.is_healthy() => Level::Attention,
-        _ => Level::Ok,
+    let has_failed_since = health.failed.iter().any(|failed| *failed > entry.id());
+    let level = match health.is_overdue {
+        true => Level::Problem,
+        false if has_failed_since || !entry.is_healthy() => Level::Attention,
+        false => Level::Ok,
     };
-    let verified = match verified_at(entry, verifications) {
-        _ if entry.damage().is_some() => "damaged",
-        Some(_) => "verified",
-        None => "not verified",
+    let verified = match Verified::of(entry, verifications) {
+        Verified::At(_) => "verified",
+        Verified::Damaged => "damaged",
+        Verified::Never => "not verified",
     };
-    let text = format!("Last good backup {}", wording::ago(manifest.created_at, view.now));
+    let text = html! { "Last good backup " (view.time(manifest.created_at)) };
     let detail = html! {
         a href=(view.link(address::backup(entry.id(), entry.profile()))) { (manifest.name) }
         ", " (verified) ", " (wording::size(entry.size_bytes()))
-        @if !health.failed.is_empty() { "; a later backup failed" }
+        @if health.is_overdue { "; a backup is overdue" }
+        @if has_failed_since { "; a later backup failed" }
     };
     Sentence { level, text, detail, action: html! {} }
 }
 
-/// Returns the newest restore that was not a dry run, and when it ended.
+/// Returns when the newest restore succeeded. A dry run is an operation of another kind.
 async fn last_restore(shared: &Shared) -> Result<Option<Timestamp>, Problem> {
     let succeeded = [OperationStatus::Completed, OperationStatus::CompletedWithWarnings];
-    let query = OperationQuery::default().statuses(succeeded).limit(EXAMINED_RESTORES);
-    for operation in shared.operations.list(&query).await?.operations {
-        if operation.kind != OperationKind::Restore {
-            continue;
-        }
-        // Lists contain no results.
-        let operation = shared.operations.get(operation.id).await?;
-        let result = operation.result.as_ref();
-        let is_dry_run = result.and_then(|result| result.get("dryRun")?.as_bool()).unwrap_or(true);
-        if !is_dry_run {
-            return Ok(operation.completed_at);
-        }
-    }
-    Ok(None)
+    let query = OperationQuery::default().kind(OperationKind::Restore).statuses(succeeded).limit(1);
+    let page = shared.operations.list(&query).await?;
+    Ok(page.operations.first().and_then(|operation| operation.completed_at))
 }
 
 fn restore(view: &View<'_>, newest: Option<&CatalogEntry>, last: Option<Timestamp>) -> Sentence {
@@ -177,9 +173,9 @@ fn restore(view: &View<'_>, newest: Option<&CatalogEntry>, last: Option<Timestam
     let (mut level, text) = match (last, age) {
         (Some(last), Some(age)) => {
             let level = if age > RESTORE_INTERVAL { Level::Attention } else { Level::Ok };
-            (level, format!("Last restore {}", wording::ago(last, view.now)))
+            (level, html! { "Last restore " (view.time(last)) })
         }
-        _ => (Level::Attention, "No restore is recorded".to_owned()),
+        _ => (Level::Attention, html! { "No restore is recorded" }),
     };
     let detail = match newest.map(CatalogEntry::warnings) {
         None => "nothing can be restored yet".to_owned(),
@@ -273,7 +269,7 @@ fn names(view: &View<'_>, all: &BTreeMap<String, Series>) -> Markup {
 
 fn name_row(view: &View<'_>, name: &str, series: Option<&Series>) -> Markup {
     let expected = view.shared.koan.expectations().interval(name);
-    let last = series.and_then(|series| series.last_success.as_ref());
+    let last = series.and_then(|series| series.last_good.as_ref());
     let points = series.map(points).unwrap_or_default();
     html! {
         tr {

@@ -10,7 +10,10 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::ROOT;
-use super::frame::{Refresh, document, link};
+use super::frame::{Refresh, View, document, link};
+use super::sign_in::is_screen;
+use crate::access::Principal;
+use crate::access::credentials::refuse_query_token;
 use crate::access::response_headers::restrict_browsers;
 use crate::problem::{Problem, ProblemKind, ProblemText};
 use crate::state::Shared;
@@ -22,34 +25,47 @@ pub(crate) async fn present(State(shared): State<Arc<Shared>>, request: Request,
     if !is_page {
         return next.run(request).await;
     }
-    let returns_to = (request.method() == Method::GET)
-        .then(|| request.uri().path_and_query().map(ToString::to_string).unwrap_or_default());
-    let is_partial = request.headers().contains_key("hx-request");
+    // A query that contains a token is not repeated anywhere.
+    let is_leaking = refuse_query_token(request.uri().query()).is_err();
+    let asked = Asked {
+        returns_to: (request.method() == Method::GET && !is_leaking)
+            .then(|| request.uri().path_and_query().map(ToString::to_string).unwrap_or_default()),
+        is_partial: request.headers().contains_key("hx-request"),
+        can_sign_in: shared.access.has_tokens() && !is_leaking,
+    };
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return response };
-    restrict_browsers(presented(&shared, &problem, response, returns_to, is_partial)).await
+    restrict_browsers(presented(&shared, &problem, response, asked)).await
 }
 
-fn presented(
-    shared: &Shared,
-    problem: &Problem,
-    response: Response,
+/// What a request asked for.
+struct Asked {
+    /// The screen to which the sign-in returns.
     returns_to: Option<String>,
+    /// Whether htmx asked for a part of a screen.
     is_partial: bool,
-) -> Response {
-    if problem.kind() == ProblemKind::Unauthenticated {
-        if is_partial {
+    /// Whether a sign-in can help.
+    can_sign_in: bool,
+}
+
+fn presented(shared: &Shared, problem: &Problem, response: Response, asked: Asked) -> Response {
+    if problem.kind() == ProblemKind::Unauthenticated && asked.can_sign_in {
+        if asked.is_partial {
             // htmx loads the screen again, which leads to the sign-in.
             let reload = (HeaderName::from_static("hx-refresh"), HeaderValue::from_static("true"));
             return (StatusCode::UNAUTHORIZED, [reload]).into_response();
         }
-        let to = returns_to.unwrap_or_else(|| ROOT.to_owned());
+        let to = asked.returns_to.filter(|to| is_screen(to)).unwrap_or_else(|| ROOT.to_owned());
         let to = utf8_percent_encode(&to, NON_ALPHANUMERIC);
         return Redirect::to(&link(shared, format!("/sign-in?to={to}"))).into_response();
     }
     let content = message(problem);
-    let page = document(shared, None, "Not done", Refresh::Never, &html! { div.caller {} }, &content);
     let (mut parts, _) = response.into_parts();
+    let caller = match parts.extensions.get::<Principal>() {
+        Some(caller) => View::new(shared, caller).caller(),
+        None => html! {},
+    };
+    let page = document(shared, None, "Not done", Refresh::Never, &caller, &content);
     let (page, body) = page.into_parts();
     parts.headers.remove(axum::http::header::CONTENT_LENGTH);
     parts.headers.extend(page.headers);
@@ -75,7 +91,7 @@ pub(super) fn message(problem: &Problem) -> Markup {
 fn title(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::NotFound => "This does not exist",
-        ProblemKind::Forbidden => "Your role does not permit this",
+        ProblemKind::Forbidden => "This is not permitted",
         ProblemKind::TooManyRequests => "Too much at the same time",
         kind if kind.status().is_server_error() => "This failed",
         _ => "This was refused",

@@ -12,7 +12,11 @@ use crate::problem::Problem;
 
 /// Returns the report of an operation that has ended.
 pub(super) fn of(view: &View<'_>, operation: &Operation) -> Markup {
-    if let Some(problem) = operation.error.as_ref().and_then(Problem::from_document) {
+    let problem = operation.error.as_ref().and_then(Problem::from_document);
+    if operation.status == OperationStatus::Cancelled {
+        return html! { p { "The work has stopped, and nothing was published or written." } };
+    }
+    if let Some(problem) = problem {
         return failure(&problem);
     }
     let empty = Value::Null;
@@ -23,11 +27,8 @@ pub(super) fn of(view: &View<'_>, operation: &Operation) -> Markup {
                 "The process that ran the operation stopped, so its end is not known. Look at what it worked on before you start it again."
             }
         },
-        _ if operation.status == OperationStatus::Cancelled => html! {
-            p { "Nothing was published or written." }
-        },
         OperationKind::Backup => backup(result),
-        OperationKind::Restore => restore(result),
+        OperationKind::Restore | OperationKind::DryRun => restore(result),
         OperationKind::Viability => viability(result),
         OperationKind::Verify => verification(result),
         _ => other(view, operation, result),
@@ -62,11 +63,14 @@ pub(super) fn restore(result: &Value) -> Markup {
     let entities = items(result, "entities");
     let sum = |name: &str| entities.iter().map(|entity| number(&entity["counts"], name)).sum::<u64>();
     let changes = sum("inserted") + sum("updated") + sum("deleted");
+    let kept = sum("kept");
     html! {
         p.lead {
             @match (is_dry_run, changes) {
+                (true, 0) if kept > 0 => { "A restore would change nothing and keep " (wording::counted(kept, "existing record")) "." },
                 (true, 0) => "A restore would change nothing.",
                 (true, count) => { "A restore would change " (wording::counted(count, "record")) "." },
+                (false, 0) if kept > 0 => { "The restore kept " (wording::counted(kept, "existing record")) " and changed nothing." },
                 (false, 0) => "The database already contained these records.",
                 (false, count) => { "The restore changed " (wording::counted(count, "record")) "." },
             }
@@ -147,7 +151,16 @@ fn findings(result: &Value) -> Markup {
 fn verification(result: &Value) -> Markup {
     let checked: u64 = items(result, "entities").iter().map(|entity| number(entity, "recordsChecked")).sum();
     html! {
-        p.lead { "The backup is valid: " (wording::counted(checked, "record")) " read." }
+        p.lead {
+            @if !texts(result, "undecrypted").is_empty() {
+                (Level::Attention.says("What could be decrypted is valid"))
+            } @else if result.get("sampled").and_then(Value::as_bool).unwrap_or_default() {
+                (Level::Ok.says("The sample is valid"))
+            } @else {
+                (Level::Ok.says("What was verified is valid"))
+            }
+            ": " (wording::counted(checked, "record")) " read."
+        }
         (list("Not decrypted, so that the content was not checked", Level::Attention, &texts(result, "undecrypted")))
         (list("Remarks", Level::Attention, &texts(result, "notes")))
     }

@@ -11,11 +11,12 @@ use koan_backup_core::catalog::{CatalogEntry, Order, SortBy};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::form::{Form, filled, go_to, submit};
+use super::form::{Chosen, Form, filled, go_to, submit};
 use super::frame::View;
 use super::{address, restore_steps};
 use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::backups::{self, Accepted};
+use crate::hex::hex;
 use crate::operations::{Operation, OperationId, OperationKind};
 use crate::orders::{BackupSelection, Confirmation, RestoreRequest, ViabilityRequest, restore_targets};
 use crate::problem::{Problem, ProblemKind};
@@ -34,16 +35,16 @@ pub(super) struct Choices {
     pub(super) backup: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) profile: Option<String>,
-    /// The names of the entities; empty for all.
+    /// The names of the entities, unless all are chosen.
     #[serde(default)]
     pub(super) entity: Vec<String>,
+    /// Whether all entities are chosen, which needs no list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) all: Option<Chosen>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) set: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) conflict: Option<Conflict>,
-    /// Whether records that are not in the backup are deleted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) replace: Option<Chosen>,
+    pub(super) mode: Option<Mode>,
     /// The [proof](Choices::proof) of the viability check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) check: Option<String>,
@@ -51,16 +52,23 @@ pub(super) struct Choices {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) preview: Option<String>,
     #[serde(skip_serializing)]
-    visit: Option<String>,
+    pub(super) visit: Option<String>,
     #[serde(skip_serializing)]
-    confirm: Option<String>,
+    pub(super) confirm: Option<String>,
 }
 
-/// A checked box.
+/// What happens to the records in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Chosen {
-    Yes,
+pub(super) enum Mode {
+    /// A record of the backup overwrites an existing one.
+    Overwrite,
+    /// Existing records are kept.
+    Keep,
+    /// An existing record refuses the restore.
+    Fail,
+    /// The database has exactly the records of the backup afterwards.
+    Replace,
 }
 
 /// What the screen shows.
@@ -87,7 +95,7 @@ pub(super) struct Selected {
 
 impl Choices {
     /// Returns the address of the screen with these choices.
-    fn address(&self) -> Result<String, Problem> {
+    pub(super) fn address(&self) -> Result<String, Problem> {
         let query = serde_html_form::to_string(self).map_err(|_| {
             Problem::new(ProblemKind::Internal, "the address of the restore cannot be composed")
         })?;
@@ -101,19 +109,24 @@ impl Choices {
         let text = serde_json::to_vec(&choices).map_err(|_| {
             Problem::new(ProblemKind::Internal, "the choices of the restore cannot be compared")
         })?;
-        let hash: String = Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(&Sha256::digest(text)[..8]);
         Ok(format!("{operation}.{hash}"))
     }
 
     /// Returns the operation of a proof, if it was started for these choices.
-    fn proven(&self, proof: &str) -> Result<Option<OperationId>, Problem> {
-        let operation = OperationId::of_text(proof.split('.').next().unwrap_or_default())?;
-        Ok((self.proof(operation)? == proof).then_some(operation))
+    fn proven(&self, proof: &str) -> Option<OperationId> {
+        let operation = proof.split('.').next()?.parse().ok()?;
+        (self.proof(operation).ok()? == proof).then_some(operation)
     }
 
     fn cleaned(self) -> Self {
         let Self { backup, profile, set, check, preview, .. } = self.clone();
-        let [backup, profile, set, check, preview] = [backup, profile, set, check, preview].map(filled);
+        let [mut backup, mut profile, set, check, preview] =
+            [backup, profile, set, check, preview].map(filled);
+        // The list of backups selects a backup together with its storage profile.
+        if let Some((id, Some(of_list))) = backup.as_deref().map(address::locate) {
+            (profile, backup) = (Some(of_list.to_owned()), Some(id.to_owned()));
+        }
         Self { backup, profile, set, check, preview, ..self }
     }
 
@@ -130,8 +143,8 @@ impl Choices {
             storage_profile: self.profile.clone(),
             entity_types: Some(self.entity.clone()).filter(|entities| !entities.is_empty()),
             target_set: self.set.clone(),
-            replace_existing: Some(self.replace.is_some()),
-            conflict_mode: self.conflict,
+            replace_existing: Some(self.mode == Some(Mode::Replace)),
+            conflict_mode: self.mode.and_then(Mode::conflict),
             dry_run: Some(dry_run),
             confirm: self.confirm.clone(),
             ..RestoreBody::default()
@@ -139,16 +152,31 @@ impl Choices {
         .order()
     }
 
-    /// Returns the problem of a form in which a person has removed every entity.
-    async fn require_selection(&self, shared: &Shared) -> Result<(), Problem> {
-        if self.entity.is_empty() {
-            let selected = select(shared, self).await?;
-            if selected.is_some_and(|selected| !selected.entities.is_empty()) {
-                return Err(Problem::new(ProblemKind::Invalid, "no entity is selected")
-                    .with_help("go back and select at least one entity"));
-            }
+    /// Returns the choices of a form, in which a person must have selected an entity. If all are selected, the address
+    /// does not list them.
+    async fn of_form(self, shared: &Shared) -> Result<Self, Problem> {
+        let mut choices = self.cleaned();
+        let selected = select(shared, &choices).await?;
+        let entities = selected.map(|selected| selected.entities).unwrap_or_default();
+        if entities.iter().all(|entity| choices.entity.contains(entity)) || choices.all.is_some() {
+            (choices.entity, choices.all) = (Vec::new(), Some(Chosen::Yes));
         }
-        Ok(())
+        if choices.entity.is_empty() && choices.all.is_none() {
+            return Err(Problem::new(ProblemKind::Invalid, "no entity is selected")
+                .with_help("go back and select at least one entity"));
+        }
+        Ok(choices)
+    }
+}
+
+impl Mode {
+    fn conflict(self) -> Option<Conflict> {
+        match self {
+            Self::Overwrite => Some(Conflict::Overwrite),
+            Self::Keep => Some(Conflict::Keep),
+            Self::Fail => Some(Conflict::Fail),
+            Self::Replace => None,
+        }
     }
 }
 
@@ -160,7 +188,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let choices = choices.cleaned();
     let complete = [BackupStatus::Completed, BackupStatus::CompletedWithWarnings];
-    let query = shared.koan.catalog().query().statuses(complete).sort_by(SortBy::Time, Order::Descending);
+    let query = shared.koan.catalog().own().statuses(complete).sort_by(SortBy::Time, Order::Descending);
     let shown = Shown {
         selectable: query.take(SELECTABLE).await?.entries,
         selected: select(&shared, &choices).await?,
@@ -169,7 +197,7 @@ pub(super) async fn show(
         choices,
     };
     let shown = with_operations(&shared, shown).await?;
-    Ok(restore_steps::page(&View::new(&shared, &caller), &shown))
+    restore_steps::page(&View::new(&shared, &caller), &shown)
 }
 
 /// Starts the check of what the restore would be refused for.
@@ -178,8 +206,7 @@ pub(super) async fn check(
     State(shared): AppState,
     Form(choices): Form<Choices>,
 ) -> Result<Response, Problem> {
-    let choices = choices.cleaned();
-    choices.require_selection(&shared).await?;
+    let choices = choices.of_form(&shared).await?;
     let order = ViabilityRequest { backup: choices.backup()?, order: choices.order(false)? };
     let id = submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), order).await?;
     let check = Some(choices.proof(id)?);
@@ -205,8 +232,7 @@ pub(super) async fn start(
     State(shared): AppState,
     Form(choices): Form<Choices>,
 ) -> Result<Response, Problem> {
-    let choices = choices.cleaned();
-    choices.require_selection(&shared).await?;
+    let choices = choices.of_form(&shared).await?;
     let id =
         submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), request(&choices, false)?)
             .await?;
@@ -244,12 +270,16 @@ async fn with_operations(shared: &Shared, mut shown: Shown) -> Result<Shown, Pro
     let id = selected.manifest.id;
     let find = async |proof: Option<&String>, kind: OperationKind| -> Result<Option<Operation>, Problem> {
         let Some(proof) = proof else { return Ok(None) };
-        let Some(operation) = shown.choices.proven(proof)? else { return Ok(None) };
-        let operation = shared.operations.get(operation).await?;
+        let Some(operation) = shown.choices.proven(proof) else { return Ok(None) };
+        // An operation that was removed since is not shown, so that an old address still works.
+        let operation = match shared.operations.get(operation).await {
+            Err(problem) if problem.kind() == ProblemKind::NotFound => return Ok(None),
+            found => found?,
+        };
         Ok(Some(operation).filter(|operation| operation.kind == kind && operation.backup_id == Some(id)))
     };
     let check = find(shown.choices.check.as_ref(), OperationKind::Viability).await?;
-    let preview = find(shown.choices.preview.as_ref(), OperationKind::Restore).await?;
+    let preview = find(shown.choices.preview.as_ref(), OperationKind::DryRun).await?;
     (shown.check, shown.preview) = (check, preview);
     Ok(shown)
 }

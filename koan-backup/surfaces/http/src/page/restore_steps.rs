@@ -6,27 +6,42 @@ use maud::{Markup, html};
 
 use super::form::visit_field;
 use super::frame::{Refresh, Screen, View};
-use super::restore::{Choices, Selected, Shown};
+use super::restore::{Choices, Mode, Selected, Shown};
 use super::state::Level;
-use super::{address, operation, report, wording};
+use super::{ROOT, address, operation, report, wording};
 use crate::access::Role;
 use crate::operations::{Operation, OperationStatus};
-use crate::requests::restore::Conflict;
+use crate::problem::Problem;
 
-/// What happens to existing records: the value, what the option says, and what it means.
-const CONFLICTS: [(Conflict, &str, &str); 3] = [
-    (Conflict::Overwrite, "overwrite", "Overwrite it with the record of the backup"),
-    (Conflict::Keep, "keep", "Keep the existing record"),
-    (Conflict::Fail, "fail", "Refuse the restore"),
+/// What happens to the records in the database: the value, its name in forms, and what the option says.
+const MODES: [(Mode, &str, &str); 4] = [
+    (
+        Mode::Overwrite,
+        "overwrite",
+        "Overwrite existing records with those of the backup, and leave other records",
+    ),
+    (Mode::Keep, "keep", "Keep existing records, and add the missing ones"),
+    (Mode::Fail, "fail", "Refuse the restore if a record exists"),
+    (
+        Mode::Replace,
+        "replace",
+        "Replace: overwrite existing records, and delete those that are not in the backup",
+    ),
 ];
 
+fn mode_text(choices: &Choices) -> &'static str {
+    let mode = choices.mode.unwrap_or(Mode::Overwrite);
+    MODES.into_iter().find(|(value, ..)| *value == mode).map_or("", |(_, _, text)| text)
+}
+
 /// Returns the screen.
-pub(super) fn page(view: &View<'_>, shown: &Shown) -> Response {
+pub(super) fn page(view: &View<'_>, shown: &Shown) -> Result<Response, Problem> {
     let runs = |operation: &Option<Operation>| {
         operation.as_ref().is_some_and(|operation| !operation.status.is_final())
     };
     let is_running = runs(&shown.check) || runs(&shown.preview);
-    let own = view.link(restore_address(&shown.choices));
+    let address = shown.choices.address()?;
+    let (own, route) = (view.link(&address), format!("{ROOT}{address}"));
     let content = html! {
         h1 {
             @match &shown.selected {
@@ -35,21 +50,64 @@ pub(super) fn page(view: &View<'_>, shown: &Shown) -> Response {
             }
         }
         p.lead { "Nothing is written before the last step." }
-        (what(view, shown))
+        @match (&shown.selected, &shown.check) {
+            (Some(selected), Some(_)) => (chosen(view, &shown.choices, selected)?),
+            _ => (what(view, shown)),
+        }
         @if let Some(selected) = &shown.selected {
             div #steps hx-get=[is_running.then_some(&own)] hx-trigger="every 1s" hx-select="#steps" hx-swap="outerHTML" {
-                (refusals(view, shown))
-                (changes(view, shown))
+                (refusals(view, shown, &route))
+                (changes(view, shown, &route))
                 (confirmation(view, shown, selected))
             }
         }
     };
     let refresh = if is_running { Refresh::WhileRunning(&own) } else { Refresh::Never };
-    view.page(Screen::Restore, "Restore", refresh, &content)
+    Ok(view.page(Screen::Restore, "Restore", refresh, &content))
 }
 
-fn restore_address(choices: &Choices) -> String {
-    format!("/restore?{}", serde_html_form::to_string(choices).unwrap_or_default())
+/// Returns the choices that were checked. They are not editable, so that the steps below always belong to them.
+fn chosen(view: &View<'_>, choices: &Choices, selected: &Selected) -> Result<Markup, Problem> {
+    let change = Choices { check: None, preview: None, ..choices.clone() }.address()?;
+    Ok(html! {
+        section.step aria-labelledby="what" {
+            h2 #what { "1. What" }
+            (summary(choices, selected))
+            p { a.button href=(view.link(change)) { "Change" } }
+        }
+    })
+}
+
+fn summary(choices: &Choices, selected: &Selected) -> Markup {
+    let is_all = choices.entity.is_empty();
+    let entities = if is_all { &selected.entities } else { &choices.entity };
+    html! {
+        dl.facts {
+            dt { "Backup" }
+            dd { (selected.manifest.name) " " span.id { (address::short(selected.manifest.id)) } }
+            dt { "Entities" }
+            dd { @if is_all { "all: " } (listed(entities.iter())) }
+            dt { "Into" }
+            dd { (listed(selected.targets.iter())) }
+            dt { "Records" }
+            dd { (mode_text(choices)) }
+            @if let Some(set) = &choices.set {
+                dt { "Set" }
+                dd { (set) }
+            }
+        }
+    }
+}
+
+/// Returns names, of which a long list shows the first ones.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+    const SHOWN: usize = 20;
+    let others = names.len().saturating_sub(SHOWN);
+    let mut text = names.take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if others > 0 {
+        text = format!("{text} and {}", wording::counted(u64::try_from(others).unwrap_or(u64::MAX), "other"));
+    }
+    text
 }
 
 fn what(view: &View<'_>, shown: &Shown) -> Markup {
@@ -58,30 +116,37 @@ fn what(view: &View<'_>, shown: &Shown) -> Markup {
         section.step aria-labelledby="what" {
             h2 #what { "1. What" }
             @if shown.selectable.is_empty() && shown.selected.is_none() {
-                p.empty { "There is no complete backup. Start one on the " a href=(view.link("")) { "overview" } "." }
+                p.empty {
+                    "There is no complete backup."
+                    @if view.may(Role::Operator) { " Start one on the " a href=(view.link("")) { "overview" } "." }
+                }
             } @else {
                 form.inline method="get" action=(view.link("/restore")) {
                     label for="backup" { "Backup" }
                     select #backup name="backup" {
                         @if let Some(selected) = shown.selected.as_ref().filter(|selected| !is_listed(shown, selected)) {
-                            option value=(selected.manifest.id) selected {
+                            option value=(chosen_value(choices)) selected {
                                 (selected.manifest.name) " " (address::short(selected.manifest.id))
                             }
                         }
                         @for entry in first_copies(&shown.selectable) {
-                            option value=(entry.id()) selected[is_selected(shown, entry)] {
+                            option value=(address::located(entry.id(), entry.profile())) selected[is_selected(shown, entry)] {
                                 (entry.manifest().name) ", " (wording::ago(entry.manifest().created_at, view.now))
                                 " (" (address::short(entry.id())) ", " (entry.profile()) ")"
                             }
                         }
                     }
-                    @if let Some(profile) = &choices.profile { input type="hidden" name="profile" value=(profile); }
                     button type="submit" { @if shown.selected.is_some() { "Choose another" } @else { "Choose" } }
                 }
             }
             @if let Some(selected) = &shown.selected { (options(view, choices, selected)) }
         }
     }
+}
+
+fn chosen_value(choices: &Choices) -> String {
+    let backup = choices.backup.as_deref().unwrap_or_default();
+    choices.profile.as_ref().map_or(backup.to_owned(), |profile| format!("{backup}@{profile}"))
 }
 
 fn is_selected(shown: &Shown, entry: &CatalogEntry) -> bool {
@@ -99,7 +164,7 @@ fn first_copies(entries: &[CatalogEntry]) -> Vec<&CatalogEntry> {
 }
 
 fn options(view: &View<'_>, choices: &Choices, selected: &Selected) -> Markup {
-    let conflict = choices.conflict.unwrap_or(Conflict::Overwrite);
+    let mode = choices.mode.unwrap_or(Mode::Overwrite);
     html! {
         form.options method="post" action=(view.link("/restore/check")) {
             (visit_field())
@@ -118,7 +183,7 @@ fn options(view: &View<'_>, choices: &Choices, selected: &Selected) -> Markup {
                     legend { "Entities" }
                     @for entity in &selected.entities {
                         label.check {
-                            input type="checkbox" name="entity" value=(entity)
+                            input type="checkbox" name="entity" value=(entity) autocomplete="off"
                                 checked[choices.entity.is_empty() || choices.entity.contains(entity)];
                             span { (entity) }
                         }
@@ -126,19 +191,12 @@ fn options(view: &View<'_>, choices: &Choices, selected: &Selected) -> Markup {
                 }
             }
             fieldset {
-                legend { "A record that exists in the database" }
-                @for (value, name, text) in CONFLICTS {
+                legend { "Records in the database" }
+                @for (value, name, text) in MODES {
                     label.check {
-                        input type="radio" name="conflict" value=(name) checked[conflict == value];
+                        input type="radio" name="mode" value=(name) checked[mode == value] autocomplete="off";
                         span { (text) }
                     }
-                }
-            }
-            fieldset {
-                legend { "A record that is not in the backup" }
-                label.check {
-                    input type="checkbox" name="replace" value="yes" checked[choices.replace.is_some()];
-                    span { "Delete it, so that the database has exactly the records of the backup" }
                 }
             }
             details open[choices.set.is_some()] {
@@ -147,9 +205,7 @@ fn options(view: &View<'_>, choices: &Choices, selected: &Selected) -> Markup {
                 input #set name="set" value=(choices.set.as_deref().unwrap_or_default()) placeholder="the set of the backup";
             }
             @if view.may(Role::Operator) {
-                button type="submit" class=[choices.check.is_none().then_some("primary")] {
-                    @if choices.check.is_some() { "Check again" } @else { "Check" }
-                }
+                button.primary type="submit" { "Check" }
             } @else {
                 p.muted { "An operator or an admin checks and restores. Send them the address of this screen." }
             }
@@ -159,8 +215,7 @@ fn options(view: &View<'_>, choices: &Choices, selected: &Selected) -> Markup {
 
 /// Returns the choices as hidden fields.
 fn hidden(choices: &Choices) -> Markup {
-    let conflict =
-        choices.conflict.and_then(|chosen| CONFLICTS.into_iter().find(|(value, ..)| *value == chosen));
+    let mode = choices.mode.and_then(|chosen| MODES.into_iter().find(|(value, ..)| *value == chosen));
     html! {
         @for (name, value) in [
             ("backup", &choices.backup), ("profile", &choices.profile), ("set", &choices.set), ("check", &choices.check),
@@ -168,29 +223,29 @@ fn hidden(choices: &Choices) -> Markup {
             @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
         }
         @for entity in &choices.entity { input type="hidden" name="entity" value=(entity); }
-        @if let Some((_, name, _)) = conflict { input type="hidden" name="conflict" value=(name); }
-        @if choices.replace.is_some() { input type="hidden" name="replace" value="yes"; }
+        @if choices.all.is_some() { input type="hidden" name="all" value="yes"; }
+        @if let Some((_, name, _)) = mode { input type="hidden" name="mode" value=(name); }
     }
 }
 
-fn refusals(view: &View<'_>, shown: &Shown) -> Markup {
+fn refusals(view: &View<'_>, shown: &Shown, own: &str) -> Markup {
     html! {
         section.step aria-labelledby="check" {
             h2 #check { "2. What it would be refused for" }
             @match &shown.check {
                 None => p.muted { "The check reads the backup and the database, and writes nothing." },
-                Some(check) => (result(view, check, report::viability)),
+                Some(check) => (result(view, check, own, report::viability)),
             }
         }
     }
 }
 
-fn changes(view: &View<'_>, shown: &Shown) -> Markup {
+fn changes(view: &View<'_>, shown: &Shown, own: &str) -> Markup {
     html! {
         section.step aria-labelledby="change" {
             h2 #change { "3. What would change" }
             @match (&shown.preview, is_viable(shown)) {
-                (Some(preview), _) => (result(view, preview, report::restore)),
+                (Some(preview), _) => (result(view, preview, own, report::restore)),
                 (None, false) => p.muted { "The comparison with the database follows the check." },
                 (None, true) => {
                     p { "The comparison reads the backup and the database, and writes nothing." }
@@ -214,8 +269,9 @@ fn confirmation(view: &View<'_>, shown: &Shown, selected: &Selected) -> Markup {
             @if !view.may(Role::Admin) {
                 p.muted { "An admin restores. Send an admin the address of this screen, which contains your choices." }
             } @else if !is_viable(shown) || !is_previewed {
-                p.muted { "The restore can start after the comparison. It is complete or has no effect." }
+                p.muted { "The restore can start after the comparison. In each database, it is complete or has no effect." }
             } @else {
+                (summary(&shown.choices, selected))
                 form.narrow method="post" action=(view.link("/restore/start")) {
                     (visit_field())
                     (hidden(&shown.choices))
@@ -238,10 +294,16 @@ fn is_viable(shown: &Shown) -> bool {
 }
 
 /// Returns the progress of a step, or its result.
-fn result(view: &View<'_>, step: &Operation, success: fn(&serde_json::Value) -> Markup) -> Markup {
+fn result(view: &View<'_>, step: &Operation, own: &str, success: fn(&serde_json::Value) -> Markup) -> Markup {
     html! {
         @if !step.status.is_final() {
             div.running { (operation::figures(step)) }
+            @if view.caller.require_cancellation_right(&step.started_by.name).is_ok() {
+                form.actions method="post" action=(view.link(format!("{}/cancel", address::operation(step.id)))) {
+                    input type="hidden" name="to" value=(own);
+                    button type="submit" { "Cancel" }
+                }
+            }
         } @else if step.status.has_succeeded() {
             @if let Some(value) = &step.result { (success(value)) }
             p.muted { "Determined " (view.time(step.completed_at.unwrap_or(step.created_at))) "." }

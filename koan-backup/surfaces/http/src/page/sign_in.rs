@@ -12,7 +12,6 @@ use super::ROOT;
 use super::form::Form;
 use super::frame::{Refresh, document, link};
 use super::problem::sentence;
-use crate::access::audit::entry::{AuditEntry, AuditEvent};
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::QueryParameters;
 use crate::state::{AppState, Shared};
@@ -60,9 +59,6 @@ pub(super) async fn start(State(shared): AppState, request: Request) -> Result<R
         }
         Err(problem) => return Err(problem),
     };
-    let entry = AuditEntry::requested(&parts, &signed_in.principal, shared.access.peer(&parts));
-    // A session changes nothing that must be audited, and an administrator needs it to find the cause.
-    shared.access.audit().write(entry.with_event(AuditEvent::Completed)).await.ok();
     let to = shared.links.to(form.to.as_deref().filter(|to| is_screen(to)).unwrap_or(ROOT));
     Ok((AppendCookie(signed_in.cookie), Redirect::to(&to)).into_response())
 }
@@ -93,10 +89,11 @@ fn is_mistake(kind: ProblemKind) -> bool {
     matches!(kind, ProblemKind::Unauthenticated | ProblemKind::TooManyRequests)
 }
 
-/// Returns whether a text is the route of a screen, so that nobody is sent to another site.
-fn is_screen(to: &str) -> bool {
+/// Returns whether a text is the route of a screen, so that nobody is sent to another site or to the sign-in again.
+pub(super) fn is_screen(to: &str) -> bool {
     let rest = to.strip_prefix(ROOT);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        && !rest.is_some_and(|rest| rest.starts_with("/sign-"))
         && to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && !to.contains("//")
 }
@@ -142,6 +139,7 @@ mod tests {
             "//evil.example",
             "/ui//evil.example",
             "/ui/\\evil",
+            "/ui/sign-in?to=%2Fui",
             "https://evil.example",
             "/ui/ x",
             "/ui/\r\nx",

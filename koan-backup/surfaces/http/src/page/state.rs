@@ -83,11 +83,12 @@ pub(super) fn operation_name(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Backup => "Backup",
         OperationKind::Restore => "Restore",
+        OperationKind::DryRun => "Comparison with the database",
         OperationKind::Viability => "Check of a restore",
         OperationKind::Verify => "Verification",
         OperationKind::Copy => "Copy",
         OperationKind::Rekey => "Change of the keys",
-        OperationKind::Diff => "Comparison",
+        OperationKind::Diff => "Comparison of backups",
         OperationKind::Recover => "Recovery",
         OperationKind::Maintenance => "Maintenance",
         OperationKind::Retention => "Removal of old backups",

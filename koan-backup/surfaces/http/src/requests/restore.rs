@@ -129,6 +129,14 @@ impl RestoreBody {
             )
             .with_help("omit the field, or restore some of the entities by `entityTypes`"));
         }
+        if self.replace_existing == Some(true)
+            && matches!(self.conflict_mode, Some(Conflict::Keep | Conflict::Fail))
+        {
+            return Err(invalid(
+                "conflictMode",
+                "must be `overwrite` or omitted if `replaceExisting` is true, which keeps no existing record",
+            ));
+        }
         check_number("batchSize", self.batch_size, &BATCH_SIZE)?;
         let entities = match self.entity_types {
             Some(names) if names.is_empty() => {

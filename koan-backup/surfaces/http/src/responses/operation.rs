@@ -18,6 +18,8 @@ pub(crate) struct OperationDocument {
     backup_name: Option<String>,
     /// The id of the backup that the operation makes or uses, once it is known.
     backup_id: Option<String>,
+    /// The storage profile of the backup, if the request selected one.
+    storage_profile: Option<String>,
     /// What the operation does.
     #[schema(value_type = String)]
     kind: OperationKind,
@@ -81,6 +83,7 @@ impl OperationDocument {
         Self {
             backup_name: operation.backup_name.clone(),
             backup_id: backup_id.map(|id| id.to_string()),
+            storage_profile: operation.storage_profile.clone(),
             kind: operation.kind,
             status: operation.status,
             created_at: operation.created_at,

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use koan_backup_core::Inventory;
 use koan_backup_core::catalog::CatalogHealth;
 use koan_backup_core::catalog::SizeDrop;
@@ -9,6 +10,7 @@ use koan_backup_core::report::BackupDiff;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::access::cross_site::same_site_get;
 use crate::access::extractor::{Admin, Viewer};
 use crate::backups::{self, Accepted};
 use crate::comparisons::Comparison;
@@ -93,8 +95,11 @@ pub(super) async fn diff(
     _: Viewer,
     State(shared): AppState,
     path: PathParameters,
+    headers: HeaderMap,
     QueryParameters(parameters): QueryParameters<DiffParameters>,
 ) -> Result<Json<BackupDiff>, Problem> {
+    // It reads two archives, so that a page of another site cannot ask a browser for it.
+    same_site_get(&headers)?;
     let comparison = Comparison {
         before: path.get("before")?,
         before_profile: parameters.before_profile.as_deref(),

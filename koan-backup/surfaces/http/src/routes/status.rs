@@ -53,7 +53,7 @@ pub(super) struct NameStatus {
     /// How the newest backup ended.
     #[schema(value_type = String)]
     status: BackupStatus,
-    /// When the newest complete backup started.
+    /// When the newest complete backup started that is not known to be damaged.
     last_success_at: Option<Timestamp>,
     /// When a verification last found a backup of the series to be valid.
     last_verified_at: Option<Timestamp>,
@@ -69,7 +69,7 @@ impl NameStatus {
             last_backup_id: manifest.id.to_string(),
             last_backup_at: manifest.created_at,
             status: manifest.status,
-            last_success_at: series.last_success.as_ref().map(|entry| entry.manifest().created_at),
+            last_success_at: series.last_good.as_ref().map(|entry| entry.manifest().created_at),
             last_verified_at: series.last_verified_at,
             healthy: newest.is_healthy(),
         }
@@ -85,7 +85,7 @@ pub(super) async fn status(
     Viewer(caller): Viewer,
     State(shared): AppState,
 ) -> Result<Json<StatusDocument>, Problem> {
-    let (all, _) = series::all(&shared.koan).await?;
+    let (all, _) = series::own(&shared.koan).await?;
     let names = all.into_iter().map(|(name, series)| (name, NameStatus::new(&series))).collect();
     let health = shared.koan.catalog().health(shared.koan.expectations()).await?;
     let unfinished = shared.operations.unfinished().await?;

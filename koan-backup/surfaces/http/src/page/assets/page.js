@@ -16,15 +16,18 @@
     show(true);
     if (retry === null) {
       retry = window.setInterval(function () {
-        window.fetch(window.location.href, { method: "HEAD", cache: "no-store" }).then(function () {
-          // The screen may have changed meanwhile.
-          window.location.reload();
+        window.fetch(window.location.href, { method: "HEAD", cache: "no-store" }).then(function (answer) {
+          // A proxy answers in place of a server that restarts. The screen may have changed meanwhile.
+          if (answer.status < 500) {
+            window.location.reload();
+          }
         }, function () { /* The server is still not reachable. */ });
       }, 3000);
     }
   }
 
   document.addEventListener("htmx:sendError", lost);
+  document.addEventListener("htmx:responseError", lost);
   document.addEventListener("htmx:sseError", function (event) {
     // The stream ends when the server closes it; the page then reads the screen again.
     var source = event.detail && event.detail.source;

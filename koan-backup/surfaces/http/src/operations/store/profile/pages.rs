@@ -65,7 +65,8 @@ impl ProfileOperationStore {
         while operations.len() <= page_size
             && let Some(operation) = read.try_next().await?
         {
-            if query.statuses.is_empty() || query.statuses.contains(&operation.status) {
+            let is_of_kind = query.kind.is_none_or(|kind| kind == operation.kind);
+            if is_of_kind && (query.statuses.is_empty() || query.statuses.contains(&operation.status)) {
                 operations.push(operation);
             }
         }

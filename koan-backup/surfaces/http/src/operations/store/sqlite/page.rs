@@ -7,6 +7,7 @@ use rusqlite::{Connection, TransactionBehavior, named_params};
 use super::failure::CallError;
 use super::records::{COLUMNS, read, time_text};
 use crate::operations::limits::HistoryLimits;
+use crate::operations::operation::OperationKind;
 use crate::operations::store::{OperationPage, OperationQuery};
 
 pub(super) fn list(connection: &Connection, query: &OperationQuery) -> Result<OperationPage, CallError> {
@@ -17,11 +18,13 @@ pub(super) fn list(connection: &Connection, query: &OperationQuery) -> Result<Op
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM operations \
          WHERE (:before IS NULL OR id < :before) \
+         AND (:kind IS NULL OR kind = :kind) \
          AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses))) \
          ORDER BY id DESC LIMIT :limit"
     ))?;
     let mut rows = statement.query(named_params! {
         ":before": query.before.map(|id| id.to_string()),
+        ":kind": query.kind.map(OperationKind::name),
         ":statuses": statuses,
         // One more shows whether there is another page.
         ":limit": page_size + 1,

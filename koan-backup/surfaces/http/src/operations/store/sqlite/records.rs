@@ -26,6 +26,8 @@ pub(super) const COLUMNS: &str = "id, kind, status, request, owner, process, seq
 struct StoredRequest {
     backup_name: Option<String>,
     backup_id: Option<BackupId>,
+    #[serde(default)]
+    storage_profile: Option<String>,
     providers: Vec<String>,
     started_by: Initiator,
     reason: Option<String>,
@@ -46,6 +48,7 @@ pub(super) fn create(
     let request = StoredRequest {
         backup_name: operation.backup_name.clone(),
         backup_id: operation.backup_id,
+        storage_profile: operation.storage_profile.clone(),
         providers: operation.providers.clone(),
         started_by: operation.started_by.clone(),
         reason: operation.reason.clone(),
@@ -262,6 +265,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Operation, CallError> {
         status: OperationStatus::named(&status).ok_or_else(|| damaged(&id, "status"))?,
         backup_name: request.backup_name,
         backup_id: request.backup_id,
+        storage_profile: request.storage_profile,
         providers: request.providers,
         started_by: request.started_by,
         reason: request.reason,
