@@ -265,7 +265,7 @@ async fn a_forgotten_scope_is_reported_with_its_macro_and_the_crate() {
     assert!(lines.contains(&format!(" WARN koan::backup:   remedy → {remedy}")), "{lines:#?}");
     let crates = " INFO koan::backup: crates: inventory (1 entity, no scope)";
     assert!(lines.iter().any(|line| line == crates), "{lines:#?}");
-    let inventory = koan.inventory().clone();
+    let inventory = Inventory::clone(&koan.inventory());
     let panic = std::panic::catch_unwind(|| inventory.assert_covered()).expect_err("uncovered");
     assert!(panic.downcast_ref::<String>().expect("a message").contains(remedy));
 }

@@ -195,7 +195,8 @@ impl Catalog {
             unlisted.extend(found.into_iter().map(|archive| (profile.clone(), archive)));
             unreadable.extend(survey.unreadable.into_iter().map(|manifest| (profile.clone(), manifest)));
         }
-        let included = environment.inventory.included.iter();
+        let inventory = environment.inventory.get();
+        let included = inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
         let (entries, identity) = (self.all().await?, &environment.identity);
         let input = HealthInput {

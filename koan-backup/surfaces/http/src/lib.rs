@@ -7,6 +7,7 @@
 
 mod access;
 mod backups;
+mod docs;
 mod entities;
 mod links;
 mod openapi;
@@ -16,6 +17,7 @@ mod problem;
 mod requests;
 mod responses;
 mod routes;
+mod schemas;
 mod state;
 mod surface;
 

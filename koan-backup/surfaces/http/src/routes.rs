@@ -7,6 +7,8 @@ mod create;
 mod download;
 mod entity;
 mod manifests;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod operations;
 mod restore;
 mod retention;
@@ -61,6 +63,7 @@ pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(status::status))
         .routes(routes!(catalog::statistics))
         .routes(routes!(catalog::inventory))
+        .routes(routes!(catalog::refresh_inventory))
         .routes(routes!(catalog::health))
         .routes(routes!(catalog::diff))
         .routes(routes!(catalog::acknowledge))
@@ -70,6 +73,12 @@ pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(operations::cancel))
         .routes(routes!(retention::plan))
         .routes(routes!(retention::apply))
+}
+
+/// Returns the route of the metrics.
+#[cfg(feature = "metrics")]
+pub(crate) fn of_metrics(metrics: koan_backup_metrics::Metrics) -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(metrics::metrics)).layer(Extension(metrics))
 }
 
 /// Returns the routes that need no caller.

@@ -126,3 +126,23 @@ async fn coverage_health_and_differences_can_be_read() {
     assert!(diff.body.to_string().contains("User"), "{diff:?}");
     client.get("/api/backup/diff/first/absent").await.problem(StatusCode::NOT_FOUND, "not-found");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_contains_the_fields_of_each_entity_as_they_were() {
+    let client = Client::start().await;
+    let id = client.backup("nightly").await;
+    for path in [format!("/api/backup/manifests/{id}"), format!("/backup/users/{id}/info")] {
+        let manifest = client.get(&path).await.body;
+        assert_fields(&manifest, &["version", "duration", "storageProfile"]);
+        let entities = manifest["entities"].as_array().expect("entities");
+        let user = entities.iter().find(|entity| entity["entityType"] == "User").expect("a user");
+        assert_fields(user, &["entityType", "status", "errorMessage", "schemaSnapshot"]);
+        let expected = json!({ "properties": ["id", "name"], "types": { "id": "i64", "name": "String" } });
+        assert_eq!(user["schemaSnapshot"], expected, "{path}");
+    }
+    let body = json!({ "name": "bare", "includeSchemaSnapshot": false });
+    let made = client.post("/api/backup/all?wait=true", &body).await;
+    let bare = made.body["backupId"].as_str().expect("an id");
+    let manifest = client.get(&format!("/api/backup/manifests/{bare}")).await.body;
+    assert_eq!(manifest["entities"][0]["schemaSnapshot"], Value::Null, "{manifest}");
+}

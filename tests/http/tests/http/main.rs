@@ -2,8 +2,12 @@
 
 mod client;
 mod creating;
+mod documentation;
 mod documents;
 mod downloads;
+mod event_access;
+mod inventory;
+mod metrics;
 mod names;
 mod operations;
 mod removal;

@@ -1,11 +1,13 @@
 //! Operations: their state, their events, and their cancellation.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream::StreamExt as _;
@@ -18,6 +20,9 @@ use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::{PathParameters, QueryParameters};
 use crate::responses::OperationDocument;
 use crate::state::AppState;
+
+/// How often it is checked that the caller of a stream of events may still read it.
+const ACCESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a stream of events is silent at most, so that proxies do not close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -125,7 +130,8 @@ pub(super) async fn read(
 }
 
 /// Returns the events of an operation as server-sent events. Each has a number (`id`), a type (`status`, `progress` or
-/// `end`) and the operation as JSON. The header `Last-Event-ID` continues a stream.
+/// `end`) and the operation as JSON. The header `Last-Event-ID` continues a stream. It also ends when the token or the
+/// session of the caller is no longer valid.
 #[utoipa::path(
     get, path = "/api/backup/operations/{id}/events", tag = "operations", operation_id = "followOperation",
     params(
@@ -140,13 +146,13 @@ pub(super) async fn read(
     )
 )]
 pub(super) async fn events(
-    _: Viewer,
+    Viewer(caller): Viewer,
     State(shared): AppState,
     path: PathParameters,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Result<Response, Problem> {
     let id = id(&path)?;
-    let last = headers.get("last-event-id").map(|value| {
+    let last = parts.headers.get("last-event-id").map(|value| {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
         number.ok_or_else(|| {
             Problem::new(ProblemKind::Malformed, "`Last-Event-ID` is not the number of an event")
@@ -165,6 +171,13 @@ pub(super) async fn events(
         let data = serde_json::to_string(&document).unwrap_or_default();
         Ok::<_, Infallible>(Event::default().id(sequence.to_string()).event(kind.name()).data(data))
     });
+    let access = Arc::clone(&shared.access);
+    let revoked = async move {
+        while access.still_permits(&parts, &caller).await {
+            tokio::time::sleep(ACCESS_INTERVAL).await;
+        }
+    };
+    let events = events.take_until(Box::pin(revoked));
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
