@@ -22,12 +22,14 @@ use std::sync::Arc;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::gate::Access;
 use crate::access::layer::changing_get;
 use crate::entities::RoutedEntity;
+use crate::requests::list;
 use crate::state::Shared;
 
 /// Returns the routes that need a caller. Each of their handlers requires a role.
@@ -79,6 +81,19 @@ pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
 #[cfg(feature = "metrics")]
 pub(crate) fn of_metrics(metrics: koan_backup_metrics::Metrics) -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new().routes(routes!(metrics::metrics)).layer(Extension(metrics))
+}
+
+/// Returns the description of the types that only query parameters have, which the router does not collect.
+pub(crate) fn parameter_types() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(components(schemas(
+        list::StatusFilter,
+        list::SortProperty,
+        list::SortDirection,
+        operations::StateFilter
+    )))]
+    struct ParameterTypes;
+    ParameterTypes::openapi()
 }
 
 /// Returns the routes that need no caller.

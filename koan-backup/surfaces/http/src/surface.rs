@@ -107,6 +107,7 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
     let mut document = protected_api;
     document.merge(public_api);
     document.merge(sign_in::document());
+    document.merge(routes::parameter_types());
     let document = openapi::complete(document, &shared.links);
     let protected = shared
         .entities
