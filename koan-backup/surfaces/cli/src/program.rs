@@ -71,7 +71,10 @@ async fn run(command: BackupCommand, sources: ConfigurationSources, output: &Out
     #[cfg(feature = "notify")]
     let notifications = Notifications::start(&command, &configuration, output).await?;
     #[cfg(feature = "http")]
-    let defaults = ServerDefaults::configured(&command, &configuration)?;
+    let defaults = match command.is_server() {
+        true => ServerDefaults::configured(&configuration)?,
+        false => ServerDefaults::default(),
+    };
     let observe = |builder: KoanBuilder| {
         #[cfg(feature = "http")]
         let builder = defaults.observe(builder);

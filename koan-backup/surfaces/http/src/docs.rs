@@ -5,6 +5,8 @@ mod html;
 mod operation;
 mod page;
 mod schema;
+mod subject;
+mod table;
 
 use std::sync::Arc;
 

@@ -7,7 +7,6 @@ use koan_backup_core::KoanBuilder;
 #[cfg(feature = "metrics")]
 use koan_backup_metrics::Metrics;
 
-use crate::command::BackupCommand;
 use crate::failure::Outcome;
 
 /// What the server takes from the configuration of the program. It is empty in an application that builds its context
@@ -22,14 +21,11 @@ pub(crate) struct ServerDefaults {
 }
 
 impl ServerDefaults {
-    /// Returns the defaults of a command. Other commands than `serve` have none.
+    /// Returns the defaults of a configuration.
     ///
     /// # Errors
     /// A setting is not valid.
-    pub(crate) fn configured(command: &BackupCommand, configuration: &Configuration) -> Outcome<Self> {
-        if !matches!(command, BackupCommand::Serve(_)) {
-            return Ok(Self::default());
-        }
+    pub(crate) fn configured(configuration: &Configuration) -> Outcome<Self> {
         Ok(Self {
             settings: configuration.http()?,
             #[cfg(feature = "metrics")]

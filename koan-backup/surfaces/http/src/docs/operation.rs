@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::html::{Prose, Text};
-use super::page::Documented;
 use super::schema;
+use super::subject::Documented;
+use super::table::table;
 use crate::openapi::ROLE;
 
 /// Renders an operation.
@@ -84,11 +85,4 @@ fn responses(responses: &Value) -> String {
         );
     }
     text + "</tbody></table>"
-}
-
-/// Returns the beginning of a table.
-pub(super) fn table(caption: &str, columns: &[&str]) -> String {
-    let head: String =
-        columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", Text(column))).collect();
-    format!("<table><caption>{}</caption><thead><tr>{head}</tr></thead><tbody>", Text(caption))
 }

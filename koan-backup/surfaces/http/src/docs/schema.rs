@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::html::{Prose, Text};
-use super::operation::table;
+use super::table::table;
 
 /// The prefix of references to types.
 const COMPONENTS: &str = "#/components/schemas/";

@@ -30,7 +30,11 @@ pub(super) struct Answer {
 impl Serving {
     /// Starts `serve` on a free port, with further arguments.
     pub(super) fn start(shop: &Shop, arguments: &[&str]) -> Self {
-        let arguments = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let free_port: &[&str] = match arguments.contains(&"--listen") {
+            true => &["serve"],
+            false => &["serve", "--listen", "127.0.0.1:0"],
+        };
+        let arguments = [free_port, arguments].concat();
         Self::run(shop.command(&arguments))
     }
 
