@@ -8,7 +8,7 @@ use crate::declaration::inventory::Inventory;
 #[derive(Debug)]
 pub(crate) struct CurrentInventory {
     /// The declared entities and their policies, without what was found in the databases.
-    declared: Inventory,
+    declared: Arc<Inventory>,
     current: RwLock<Arc<Inventory>>,
     /// Held during a refresh, so that an older description never replaces a newer one.
     refresh: tokio::sync::Mutex<()>,
@@ -17,13 +17,20 @@ pub(crate) struct CurrentInventory {
 impl CurrentInventory {
     /// Creates the inventory of a context. `declared` is the inventory before the databases were described.
     pub(crate) fn new(declared: Inventory, current: Inventory) -> Self {
-        Self { declared, current: RwLock::new(Arc::new(current)), refresh: tokio::sync::Mutex::default() }
+        Self {
+            declared: Arc::new(declared),
+            current: RwLock::new(Arc::new(current)),
+            refresh: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Creates an inventory for an environment that is not refreshed.
     pub(crate) fn fixed(inventory: Arc<Inventory>) -> Self {
-        let declared = Inventory::clone(&inventory);
-        Self { declared, current: RwLock::new(inventory), refresh: tokio::sync::Mutex::default() }
+        Self {
+            declared: Arc::clone(&inventory),
+            current: RwLock::new(inventory),
+            refresh: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Returns the current inventory.
@@ -41,7 +48,7 @@ impl CurrentInventory {
         describe: impl AsyncFnOnce(Inventory) -> Result<Inventory, E>,
     ) -> Result<Arc<Inventory>, E> {
         let _refresh = self.refresh.lock().await;
-        let described = Arc::new(describe(self.declared.clone()).await?);
+        let described = Arc::new(describe(Inventory::clone(&self.declared)).await?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&described);
         Ok(described)
     }
