@@ -38,8 +38,8 @@ impl CurrentInventory {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the inventory by the result of `describe`, which receives the declared entities. Refreshes run one after
-    /// another.
+    /// Replaces the inventory by the result of `describe`, which receives the declared entities. Refreshes run one
+    /// after another.
     ///
     /// # Errors
     /// The error of `describe`. The inventory is unchanged then.

@@ -57,8 +57,8 @@ impl Koan {
         &self.environment.identity
     }
 
-    /// Returns the inventory: every entity with its resolved policy, and what the databases contain that no entity covers.
-    /// It is that of the start, or of the last [`refresh_inventory`](Self::refresh_inventory).
+    /// Returns the inventory: every entity with its resolved policy, and what the databases contain that no entity
+    /// covers. It is that of the start, or of the last [`refresh_inventory`](Self::refresh_inventory).
     pub fn inventory(&self) -> Arc<Inventory> {
         self.environment.inventory.get()
     }
@@ -106,8 +106,9 @@ impl Koan {
         RecordsBuilder::new(self.clone(), backup.into())
     }
 
-    /// Reads the fields of each entity of a backup as they were when it was made, for entities whose schemas it contains.
-    /// The backup is selected as for [`extract`](Self::extract). An archive that is encrypted as a whole needs a key.
+    /// Reads the fields of each entity of a backup as they were when it was made, for entities whose schemas it
+    /// contains. The backup is selected as for [`extract`](Self::extract). An archive that is encrypted as a whole
+    /// needs a key.
     pub fn schemas(&self, backup: impl Into<BackupRef>) -> SchemasBuilder {
         SchemasBuilder::new(self.clone(), backup.into())
     }

@@ -19,8 +19,8 @@ const LAST_BACKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Koan {
     /// Describes the databases again, and returns the new inventory, which [`inventory`](Self::inventory) and
-    /// [`capabilities`](Self::capabilities) return from then on. It contains, for example, a table that was created after
-    /// the start. The decisions about the entities are those of the start, and gaps are only reported, also with
+    /// [`capabilities`](Self::capabilities) return from then on. It contains, for example, a table that was created
+    /// after the start. The decisions about the entities are those of the start, and gaps are only reported, also with
     /// [`deny_uncovered`](crate::KoanBuilder::deny_uncovered).
     ///
     /// ```
@@ -58,8 +58,8 @@ impl Koan {
     }
 }
 
-/// Returns the warnings of the last backup in a profile. If the storage cannot be read, the error is only logged, so that
-/// the application can start.
+/// Returns the warnings of the last backup in a profile. If the storage cannot be read, the error is only logged, so
+/// that the application can start.
 pub(super) async fn last_backup_warnings(
     profile: Option<&(String, Storage)>,
     identity: &ApplicationIdentity,

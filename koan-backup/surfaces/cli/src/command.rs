@@ -78,8 +78,8 @@ impl BackupCommand {
     /// command waits for signals: Ctrl-C or SIGTERM stops the work and undoes what was begun; the second one
     /// ends the process at once. Afterwards this process ignores these signals, so it should end.
     ///
-    /// The background tasks of the context are stopped first, because the command is the only work of the process; those of
-    /// `serve` are stopped at its end.
+    /// The background tasks of the context are stopped first, because the command is the only work of the process;
+    /// those of `serve` are stopped at its end.
     ///
     /// `completions` and `man` describe a program that has only these commands. A program that mounts them
     /// calls [`run_in`](Self::run_in).
@@ -113,9 +113,10 @@ impl BackupCommand {
         false
     }
 
-    /// Runs a command that needs no context: `completions`, `man`, `config`, `init`, `keygen` or `token`. Returns `None` for the
-    /// other commands. `config show` and `config check` are refused, because this crate does not know the sources of the
-    /// configuration; an application that has a configuration calls [`run_config`](Self::run_config) before.
+    /// Runs a command that needs no context: `completions`, `man`, `config`, `init`, `keygen` or `token`. Returns
+    /// `None` for the other commands. `config show` and `config check` are refused, because this crate does not know
+    /// the sources of the configuration; an application that has a configuration calls [`run_config`](Self::run_config)
+    /// before.
     pub fn run_without_context(&self, application: &Command) -> Option<ExitCode> {
         self.run_with_configuration(application, None)
     }

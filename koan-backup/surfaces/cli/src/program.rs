@@ -37,7 +37,8 @@ use crate::session::Session;
 /// }
 /// ```
 ///
-/// The configuration is not read for `completions`, `man`, `init`, `keygen` and `token`, nor if the arguments are not valid.
+/// The configuration is not read for `completions`, `man`, `init`, `keygen` and `token`, nor if the arguments are not
+/// valid.
 pub fn main() -> ExitCode {
     flag_text::begin(flag_text::Program::Configured);
     let application = ConfigurationArgs::augment_args(command::application());

@@ -1,5 +1,5 @@
-//! The documentation of the API as a page. It is rendered here from the OpenAPI document and needs no script: Swagger UI
-//! would add about 10 MB of vendored scripts to each program, and needs styles that the policy of the page forbids.
+//! The documentation of the API as a page. It is rendered here from the OpenAPI document and needs no script: Swagger
+//! UI would add about 10 MB of vendored scripts to each program, and needs styles that the policy of the page forbids.
 
 mod html;
 mod operation;

@@ -123,8 +123,8 @@ impl HttpOptions {
     }
 
     /// Serves the metrics of the context at `GET /metrics`, for callers with the role `viewer` or a higher one. The
-    /// application has attached them to the context, so that they count its operations. Without this setting, there is no
-    /// such route.
+    /// application has attached them to the context, so that they count its operations. Without this setting, there is
+    /// no such route.
     #[cfg(feature = "metrics")]
     pub fn metrics(mut self, metrics: koan_backup_metrics::Metrics) -> Self {
         self.metrics = Some(metrics);

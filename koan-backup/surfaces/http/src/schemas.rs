@@ -14,8 +14,8 @@ const MAX_KEPT: usize = 64;
 pub(crate) struct SchemaCache(Mutex<VecDeque<(BackupId, Arc<SchemaSnapshots>)>>);
 
 impl SchemaCache {
-    /// Returns the schemas of a backup, or `None` if its archive contains none that can be read: there is no archive, it is
-    /// damaged, or it is encrypted as a whole and there is no key.
+    /// Returns the schemas of a backup, or `None` if its archive contains none that can be read: there is no archive,
+    /// it is damaged, or it is encrypted as a whole and there is no key.
     pub(crate) async fn read(
         &self,
         koan: &Koan,

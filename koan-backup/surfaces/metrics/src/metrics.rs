@@ -82,8 +82,8 @@ impl Metrics {
     }
 
     /// Reads each storage profile and its catalog, at most for [`storage_timeout`](MetricsOptions::storage_timeout)
-    /// each, so that a scrape never waits longer. The gaps in the coverage are those of the current inventory. It reads nothing if the last reading is younger than
-    /// [`catalog_interval`](MetricsOptions::catalog_interval).
+    /// each, so that a scrape never waits longer. The gaps in the coverage are those of the current inventory. It reads
+    /// nothing if the last reading is younger than [`catalog_interval`](MetricsOptions::catalog_interval).
     ///
     /// A problem is no error: a profile that cannot be read is not up, and the last known values remain.
     ///

@@ -1,5 +1,7 @@
 //! The OpenAPI document and the page that shows it.
 
+use std::collections::BTreeSet;
+
 use koan_backup_http_tests::VIEWER;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -92,6 +94,9 @@ async fn the_page_shows_every_operation_and_loads_nothing_from_other_hosts() {
     assert!(page.contains("href=\"/ops/docs/style.css\""), "the style has the public path");
     let style = answer(client.request(Method::GET, "/docs/style.css", VIEWER)).await;
     assert_eq!(style.status, StatusCode::OK);
+    let ids: Vec<_> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let different: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(ids.len(), different.len(), "two elements have the same id");
     for anchor in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(page.contains(&format!("id=\"{anchor}\"")), "the link to {anchor} leads nowhere");
     }

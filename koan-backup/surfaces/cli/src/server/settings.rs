@@ -67,7 +67,8 @@ impl ServerSettings {
             }
         };
         if matches!(access, ServerAccess::ThisMachine(_)) {
-            let remedy = "create a token with `token NAME --role operator --file tokens.toml`, and add --tokens tokens.toml";
+            let remedy = "create a token with `token NAME --role operator --file tokens.toml`, and add \
+                          --tokens tokens.toml";
             if !listen.ip().is_loopback() {
                 let text = format!("other machines can reach {listen}, and the server has no tokens");
                 return Err(Failure::usage(text, remedy));

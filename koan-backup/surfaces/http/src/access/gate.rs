@@ -201,8 +201,8 @@ impl Access {
         Ok(found.map(|(_, principal)| principal))
     }
 
-    /// Returns whether the caller of a request that is still being answered has the role `viewer`: its token is valid, or its
-    /// session has not ended. The check is no use of the session.
+    /// Returns whether the caller of a request that is still being answered has the role `viewer`: its token is valid,
+    /// or its session has not ended. The check is no use of the session.
     pub(crate) async fn still_permits(&self, parts: &Parts, caller: &Principal) -> bool {
         let hashes: Vec<_> = match caller.origin() {
             PrincipalOrigin::Loopback => return true,

@@ -131,8 +131,8 @@ impl Tokens {
         Ok((secret, entry))
     }
 
-    /// Adds an entry to a file of tokens, which is created if it does not exist and is then readable by its owner only. A
-    /// running server uses the token within a second.
+    /// Adds an entry to a file of tokens, which is created if it does not exist and is then readable by its owner only.
+    /// A running server uses the token within a second.
     ///
     /// ```
     /// use koan_backup_http::{Role, Tokens};

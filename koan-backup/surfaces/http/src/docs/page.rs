@@ -29,7 +29,7 @@ pub(super) fn render(document: &Value, style: &str) -> String {
     page += &navigation(&by_subject);
     page += "<main>";
     for (subject, operations) in &by_subject {
-        let _ = write!(page, "<section><h2 id=\"{0}\">{0}</h2>", Text(subject));
+        let _ = write!(page, "<section><h2 id=\"subject-{0}\">{0}</h2>", Text(subject));
         operations.iter().for_each(|operation| page += &operation::render(operation));
         page += "</section>";
     }
@@ -41,7 +41,7 @@ pub(super) fn render(document: &Value, style: &str) -> String {
 fn navigation(subjects: &BTreeMap<&str, Vec<Documented<'_>>>) -> String {
     let mut text = "<nav aria-label=\"Operations\"><ul>".to_owned();
     for (subject, operations) in subjects {
-        let _ = write!(text, "<li><a href=\"#{0}\">{0}</a><ul>", Text(subject));
+        let _ = write!(text, "<li><a href=\"#subject-{0}\">{0}</a><ul>", Text(subject));
         for operation in operations {
             let _ = write!(
                 text,

@@ -48,8 +48,8 @@ pub(super) async fn inventory(_: Viewer, State(shared): AppState) -> Json<Invent
     Json(Inventory::clone(&shared.koan.inventory()))
 }
 
-/// Describes the databases again, and returns the new inventory. It contains, for example, a table that was created after
-/// the start. It changes nothing that is stored; the role is that of an operator, because it reads the databases.
+/// Describes the databases again, and returns the new inventory. It contains, for example, a table that was created
+/// after the start. It changes nothing that is stored; the role is that of an operator, because it reads the databases.
 #[utoipa::path(
     post, path = "/api/backup/inventory/refresh", tag = "coverage", operation_id = "refreshInventory",
     responses(
