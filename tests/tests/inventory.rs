@@ -138,7 +138,7 @@ async fn entries_contain_the_provider_the_table_and_the_sets() {
     let tables = "CREATE TABLE log_entry (id INTEGER PRIMARY KEY, message TEXT);
          CREATE TABLE \"log_entry#archive\" (id INTEGER PRIMARY KEY, message TEXT)";
     let koan = context_of([("main", database(folder.path(), "shop.db", tables))]).await;
-    let json = serde_json::to_value(koan.inventory()).expect("JSON");
+    let json = serde_json::to_value(&*koan.inventory()).expect("JSON");
     assert_eq!(json["included"][0]["provider"], "main");
     assert_eq!(json["included"][0]["table"], "log_entry");
     assert_eq!(json["included"][0]["sets"], json!(["root", "archive"]));
