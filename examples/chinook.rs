@@ -99,7 +99,7 @@ pub(crate) async fn run(pristine: &Path, folder: &Path) -> Result<Outcome, Box<d
         .collect();
     let file = backup.manifest().archive.as_ref().ok_or("the backup has no archive")?.file.clone();
     let archive = folder.join("backups").join(file);
-    Ok(Outcome { inventory: koan.inventory().clone(), backup, verified, archive, tables })
+    Ok(Outcome { inventory: Inventory::clone(&koan.inventory()), backup, verified, archive, tables })
 }
 
 /// Deletes, changes and inserts rows, so that every table is damaged.

@@ -1,6 +1,7 @@
 //! The environment of all operations: the entities, databases and storage profiles of the application, after
 //! they were checked.
 
+mod current_inventory;
 pub(crate) mod event;
 mod identities;
 pub(crate) mod latest;
@@ -16,10 +17,10 @@ use std::time::Duration;
 
 use crate::archive::Producer;
 use crate::catalog::{Lookup, ManifestCache, SearchedProfile, SidecarCache, VerificationRecord};
-use crate::declaration::inventory::Inventory;
 use crate::declaration::selection::Selection;
 use crate::encryption::{ArchiveEncryption, Identities, KeySource, Recipients};
 use crate::entity::{EntityCodec, EntityDescriptor, Policy};
+pub(crate) use crate::environment::current_inventory::CurrentInventory;
 use crate::environment::event::{Listener, OperationLog, operation_listener};
 use crate::foundation::clock::Clock;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -31,7 +32,7 @@ use crate::storage::{MachineState, Storage};
 /// The checked configuration of an application, which all operations share.
 #[derive(Debug)]
 pub(crate) struct Environment {
-    pub(crate) inventory: Inventory,
+    pub(crate) inventory: CurrentInventory,
     pub(crate) entities: Vec<KnownEntity>,
     /// The providers with their names; the first one is the default.
     pub(crate) providers: Vec<(String, Arc<dyn Provider>)>,

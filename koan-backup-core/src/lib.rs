@@ -25,8 +25,8 @@ pub mod builders {
         ArchiveBuilder, BackupBuilder, Catalog, CatalogQuery, CopyBuilder, Data, DeleteBuilder,
         DiagnosisBuilder, DiffBuilder, DirectoryBackupBuilder, ExtractBuilder, ExtractDirectoryBuilder,
         ExtractFilesBuilder, FindBuilder, MaintenanceBuilder, Names, OneName, RecordsBuilder, RecoverBuilder,
-        RekeyAllBuilder, RekeyBuilder, RestoreBuilder, RestoreDirectory, RetentionBuilder, SeveralNames,
-        VerifyBuilder, ViabilityBuilder,
+        RekeyAllBuilder, RekeyBuilder, RestoreBuilder, RestoreDirectory, RetentionBuilder, SchemasBuilder,
+        SeveralNames, VerifyBuilder, ViabilityBuilder,
     };
     pub use crate::operations::backup::BackupOptions;
     pub use crate::operations::restore::RestoreOptions;

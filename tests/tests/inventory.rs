@@ -138,7 +138,7 @@ async fn entries_contain_the_provider_the_table_and_the_sets() {
     let tables = "CREATE TABLE log_entry (id INTEGER PRIMARY KEY, message TEXT);
          CREATE TABLE \"log_entry#archive\" (id INTEGER PRIMARY KEY, message TEXT)";
     let koan = context_of([("main", database(folder.path(), "shop.db", tables))]).await;
-    let json = serde_json::to_value(koan.inventory()).expect("JSON");
+    let json = serde_json::to_value(&*koan.inventory()).expect("JSON");
     assert_eq!(json["included"][0]["provider"], "main");
     assert_eq!(json["included"][0]["table"], "log_entry");
     assert_eq!(json["included"][0]["sets"], json!(["root", "archive"]));
@@ -265,7 +265,7 @@ async fn a_forgotten_scope_is_reported_with_its_macro_and_the_crate() {
     assert!(lines.contains(&format!(" WARN koan::backup:   remedy → {remedy}")), "{lines:#?}");
     let crates = " INFO koan::backup: crates: inventory (1 entity, no scope)";
     assert!(lines.iter().any(|line| line == crates), "{lines:#?}");
-    let inventory = koan.inventory().clone();
+    let inventory = Inventory::clone(&koan.inventory());
     let panic = std::panic::catch_unwind(|| inventory.assert_covered()).expect_err("uncovered");
     assert!(panic.downcast_ref::<String>().expect("a message").contains(remedy));
 }

@@ -146,7 +146,8 @@ async fn a_list_of_numbers_is_read_like_base64_text() {
 async fn an_ignored_table_that_does_not_exist_or_belongs_to_an_entity_causes_a_warning() {
     let shop = Shop::new();
     let koan = shop.koan(|builder| builder.register::<Page>()).await;
-    let warnings = &koan.inventory().warnings;
+    let inventory = koan.inventory();
+    let warnings = &inventory.warnings;
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert_eq!(warnings[0], "table `scan` of `main` belongs to no entity");
     assert!(
@@ -155,6 +156,7 @@ async fn an_ignored_table_that_does_not_exist_or_belongs_to_an_entity_causes_a_w
     );
     assert!(warnings[2].contains("`ignore_table(\"nope\")` has no effect"), "{warnings:?}");
     assert!(warnings[2].contains("the tables without an entity are `scan`"), "{warnings:?}");
-    let included = &koan.inventory().included[0];
+    let inventory = koan.inventory();
+    let included = &inventory.included[0];
     assert_eq!((included.table.as_deref(), included.provider.as_deref()), (Some("page"), Some("main")));
 }

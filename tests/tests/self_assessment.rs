@@ -87,7 +87,8 @@ async fn assert_assessment<T: Entity, P: Provider>(provider: impl Fn() -> P, exp
     let stored = &koan.backups().await.expect("listed")[0].warnings;
     assert_eq!(stored, warnings);
     let next_koan = context::<T>(provider(), backups.path()).await.expect("a second context");
-    let boot_warnings = &next_koan.inventory().last_backup;
+    let inventory = next_koan.inventory();
+    let boot_warnings = &inventory.last_backup;
     assert!(
         boot_warnings.iter().any(|warning| is_expected(warning) && warning.contains("`nightly`")),
         "{boot_warnings:?}"

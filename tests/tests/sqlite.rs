@@ -113,7 +113,8 @@ async fn the_boot_report_names_tables_and_columns_in_no_entity() {
     let shop = Shop::open().await;
     shop.sql("ALTER TABLE users ADD COLUMN phone TEXT");
     let koan = context(shop.directory.path().join("shop.db"), shop.directory.path().join("backups")).await;
-    let warnings = &koan.inventory().warnings;
+    let inventory = koan.inventory();
+    let warnings = &inventory.warnings;
     assert!(
         warnings.iter().any(|warning| warning == "table `log` of `main` belongs to no entity"),
         "{warnings:?}"

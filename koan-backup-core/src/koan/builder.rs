@@ -16,16 +16,16 @@ use std::time::Duration;
 use super::background::{BackgroundPlan, BackgroundTasks};
 use super::contents::Contents;
 use super::defaults::OperationDefaults;
+use super::refresh::last_backup_warnings;
 use super::{Koan, coverage};
 use crate::archive::Producer;
-use crate::catalog::{Lookup, ManifestCache};
+use crate::catalog::ManifestCache;
 use crate::declaration::registry::Registry;
 use crate::encryption::{KeySource, Recipients};
 use crate::entity::{Entity, ScopeDeclaration};
 use crate::environment::event::{Listener, OperationLog};
-use crate::environment::latest;
 use crate::environment::lease;
-use crate::environment::{Environment, require_archive_recipients, require_recipients};
+use crate::environment::{CurrentInventory, Environment, require_archive_recipients, require_recipients};
 use crate::foundation::clock::{Clock, SystemClock};
 use crate::foundation::error::Result;
 use crate::foundation::identity::ApplicationIdentity;
@@ -96,9 +96,6 @@ enum UncoveredPolicy {
     Warn,
     Deny,
 }
-
-/// The timeout for reading the warnings of the last backup in [`KoanBuilder::build`].
-const LAST_BACKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl KoanBuilder {
     pub(super) fn new() -> Self {
@@ -293,8 +290,11 @@ impl KoanBuilder {
         // New directories are created only after the declarations were checked.
         let state = self.compare_with_state().await?;
         inventory.warnings.extend(self.same_location_warnings());
+        let declared = inventory.clone();
         coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
-        inventory.last_backup = self.last_backup_warnings(&identity).await;
+        if self.contents == Contents::Application {
+            inventory.last_backup = last_backup_warnings(self.storages.first(), &identity).await;
+        }
         let sources: Vec<_> = self.providers.iter().map(|(name, _)| name.as_str()).collect();
         let storage: Vec<_> = self.storages.iter().map(|(_, storage)| storage.public_location()).collect();
         let storage: Vec<&str> = storage.iter().map(String::as_str).collect();
@@ -312,7 +312,7 @@ impl KoanBuilder {
         }
         let environment = Arc::new(Environment {
             shared_storage: self.storages.first().map(|(_, storage)| storage.clone()),
-            inventory,
+            inventory: CurrentInventory::new(declared, inventory),
             entities,
             providers: self.providers,
             storages: self.storages,
@@ -374,24 +374,5 @@ impl KoanBuilder {
             }
         }
         warnings
-    }
-
-    /// Returns the warnings of the last backup in the default profile. If the storage cannot be read, the
-    /// error is only logged, so that the application can start.
-    async fn last_backup_warnings(&self, identity: &ApplicationIdentity) -> Vec<String> {
-        let (Contents::Application, Some((name, storage))) = (self.contents, self.storages.first()) else {
-            return Vec::new();
-        };
-        let warnings = latest::warnings(storage, Lookup { identity, selected: None });
-        let problem = match tokio::time::timeout(LAST_BACKUP_TIMEOUT, warnings).await {
-            Ok(Ok(warnings)) => return warnings,
-            Ok(Err(error)) => error.chain(),
-            Err(_) => "the storage did not respond in time".to_owned(),
-        };
-        tracing::warn!(
-            target: "koan::backup", profile = name, error = problem,
-            "the warnings of the last backup could not be read"
-        );
-        Vec::new()
     }
 }

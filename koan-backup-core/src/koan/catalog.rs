@@ -214,7 +214,8 @@ impl Catalog {
             unreadable
                 .extend(found.listing.unreadable.into_iter().map(|manifest| (profile.clone(), manifest)));
         }
-        let included = environment.inventory.included.iter();
+        let inventory = environment.inventory.get();
+        let included = inventory.included.iter();
         let covered: BTreeSet<_> = included.map(|entity| entity.entity.clone()).collect();
         let identity = &environment.identity;
         let input = HealthInput {

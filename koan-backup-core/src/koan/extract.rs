@@ -71,7 +71,7 @@ impl ExtractBuilder {
     }
 
     /// Finds and opens the backup.
-    async fn open(&self) -> Result<OpenBackup> {
+    pub(super) async fn open(&self) -> Result<OpenBackup> {
         let environment = &self.koan.environment;
         let has_archive = |manifest: &Manifest| manifest.archive.is_some();
         let storage = environment.storage(self.options.profile.as_deref())?;

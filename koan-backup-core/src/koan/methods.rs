@@ -1,6 +1,7 @@
 //! The methods of the context. Each method returns a builder or calls one operation.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::archive::ArchiveBuilder;
 use super::backup::BackupBuilder;
@@ -21,6 +22,7 @@ use super::rekey::{RekeyAllBuilder, RekeyBuilder};
 use super::removal::DeleteBuilder;
 use super::restore::RestoreBuilder;
 use super::retention::RetentionBuilder;
+use super::schemas::SchemasBuilder;
 use super::verify::VerifyBuilder;
 use super::warm_up::{self, WarmUpReport};
 use crate::archive::Manifest;
@@ -55,9 +57,10 @@ impl Koan {
         &self.environment.identity
     }
 
-    /// Returns the inventory: every entity with its resolved policy.
-    pub fn inventory(&self) -> &Inventory {
-        &self.environment.inventory
+    /// Returns the inventory: every entity with its resolved policy, and what the databases contain that no entity
+    /// covers. It is that of the start, or of the last [`refresh_inventory`](Self::refresh_inventory).
+    pub fn inventory(&self) -> Arc<Inventory> {
+        self.environment.inventory.get()
     }
 
     /// Returns the entities, providers and storage profiles of this context, and what each can do.
@@ -101,6 +104,13 @@ impl Koan {
     /// [`extract`](Self::extract).
     pub fn records(&self, backup: impl Into<BackupRef>) -> RecordsBuilder {
         RecordsBuilder::new(self.clone(), backup.into())
+    }
+
+    /// Reads the fields of each entity of a backup as they were when it was made, for entities whose schemas it
+    /// contains. The backup is selected as for [`extract`](Self::extract). An archive that is encrypted as a whole
+    /// needs a key.
+    pub fn schemas(&self, backup: impl Into<BackupRef>) -> SchemasBuilder {
+        SchemasBuilder::new(self.clone(), backup.into())
     }
 
     /// Opens the archive of a backup, so that its stored bytes can be read, for example for a download. The backup

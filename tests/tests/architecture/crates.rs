@@ -45,7 +45,17 @@ fn an_adapter_depends_only_on_core_and_on_the_shared_crate_of_sql_adapters() {
 #[test]
 fn a_surface_depends_on_core_and_on_few_other_surfaces() {
     for (surface, others) in [
-        ("cli", vec!["koan-backup-config", "koan-backup-generate", "koan-backup-notify"]),
+        (
+            "cli",
+            vec![
+                "koan-backup-config",
+                "koan-backup-generate",
+                "koan-backup-http",
+                "koan-backup-metrics",
+                "koan-backup-notify",
+            ],
+        ),
+        ("http", vec!["koan-backup-metrics"]),
         ("metrics", vec![]),
         ("notify", vec!["koan-backup-config"]),
     ] {

@@ -77,7 +77,8 @@ pub(super) async fn covered(
 ) -> Koan {
     let builder = Koan::builder().only_registered().provider(provider).storage(Storage::memory());
     let koan = entities(builder).register_scope(&SCOPE).build().await.expect("a context");
-    let warnings = &koan.inventory().warnings;
+    let inventory = koan.inventory();
+    let warnings = &inventory.warnings;
     assert_eq!(warnings.len(), expected.len(), "{warnings:#?}");
     for (warning, expected) in warnings.iter().zip(expected) {
         assert!(warning.contains(expected), "the boot report has the warning {warning}, expected {expected}");

@@ -134,8 +134,9 @@ async fn the_boot_report_lists_files_that_are_not_data() {
         fixture.path("").parent().expect("a folder"),
     )
     .await;
+    let inventory = koan.inventory();
     let warnings: Vec<_> =
-        koan.inventory().warnings.iter().filter(|warning| warning.starts_with("table `")).collect();
+        inventory.warnings.iter().filter(|warning| warning.starts_with("table `")).collect();
     let paths = ["Book/#old/3.yaml", "Book/#root", "Book/more", "Book/notes.txt", "Unknown", "readme.md"];
     assert_eq!(warnings.len(), paths.len(), "{warnings:?}");
     for (warning, path) in warnings.iter().zip(paths) {

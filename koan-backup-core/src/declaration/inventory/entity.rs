@@ -11,7 +11,8 @@ use crate::foundation::id::SetName;
 ///
 /// ```
 /// # koan_backup_shop::run(async |koan| {
-/// let user = koan.inventory().included.iter().find(|found| found.entity == "User").expect("a covered entity");
+/// let inventory = koan.inventory();
+/// let user = inventory.included.iter().find(|found| found.entity == "User").expect("a covered entity");
 /// assert!(!user.policy.encrypt);
 /// println!("{} is in {:?}", user.type_path, user.table);
 /// # Ok(())

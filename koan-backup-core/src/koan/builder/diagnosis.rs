@@ -7,7 +7,7 @@ use crate::archive::Producer;
 use crate::catalog::ManifestCache;
 use crate::declaration::inventory::Inventory;
 use crate::environment::lease;
-use crate::environment::{Environment, KnownEntity};
+use crate::environment::{CurrentInventory, Environment, KnownEntity};
 use crate::foundation::error::{Error, Result};
 use crate::foundation::identity::ApplicationIdentity;
 use crate::koan::coverage;
@@ -93,7 +93,7 @@ impl KoanBuilder {
         let storages: Vec<_> = storages.collect();
         let environment = Environment {
             producer: Producer::of_application(&identity),
-            inventory,
+            inventory: CurrentInventory::fixed(Arc::new(inventory)),
             entities,
             providers: self.providers,
             shared_storage: storages.first().map(|(_, storage)| storage.clone()),

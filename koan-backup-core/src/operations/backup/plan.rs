@@ -75,7 +75,7 @@ pub(super) fn plan(environment: &Environment, selection: &Selection) -> Result<V
         }
     }
     if planned.is_empty() {
-        return Err(Error::new(ErrorKind::NotFound, nothing_selected(&environment.inventory)));
+        return Err(Error::new(ErrorKind::NotFound, nothing_selected(&environment.inventory.get())));
     }
     planned.sort_by(|a, b| (&a.provider, a.codec.name()).cmp(&(&b.provider, b.codec.name())));
     Ok(planned)
@@ -98,7 +98,8 @@ fn nothing_selected(inventory: &Inventory) -> String {
 }
 
 fn not_covered(environment: &Environment, entity: &str) -> Error {
-    let excluded = environment.inventory.excluded.iter().find(|excluded| excluded.entity == entity);
+    let inventory = environment.inventory.get();
+    let excluded = inventory.excluded.iter().find(|excluded| excluded.entity == entity);
     let why = match excluded {
         Some(excluded) => format!("is excluded from backups: {:?}", excluded.reason),
         None => "has no backup policy; add `#[entity_backup]` to it, or a scope to its crate".to_owned(),

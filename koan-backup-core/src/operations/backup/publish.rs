@@ -116,7 +116,7 @@ pub(super) async fn write_documents(
     let duration_ms = millis_between(header.created_at, completed_at);
     let mut documents = vec![
         (entry::SCHEMA_SNAPSHOTS, document(&contents.schemas)),
-        (entry::DISCOVERY_INFO, document(&discovery_document(&environment.inventory))),
+        (entry::DISCOVERY_INFO, document(&discovery_document(&environment.inventory.get()))),
         (entry::PROVIDER_INFO, document(&contents.providers)),
         (entry::BACKUP_STATS, document(&contents.statistics(duration_ms))),
         (entry::BLOCKS, document(&contents.blocks)),
@@ -296,7 +296,7 @@ fn uncovered(inventory: &Inventory) -> Vec<DiscoveryUncovered> {
 }
 
 fn discovery_summary(environment: &Environment) -> DiscoverySummary {
-    let inventory = &environment.inventory;
+    let inventory = environment.inventory.get();
     let mut entities_by_provider = BTreeMap::new();
     for entity in environment.entities.iter().filter(|entity| entity.policy.is_some()) {
         *entities_by_provider.entry(entity.provider.clone()).or_default() += 1;
@@ -306,8 +306,8 @@ fn discovery_summary(environment: &Environment) -> DiscoverySummary {
         total_entity_types: environment.entities.len(),
         total_providers: environment.providers.len(),
         entities_by_provider,
-        uncovered: uncovered(inventory),
-        excluded: excluded(inventory),
+        uncovered: uncovered(&inventory),
+        excluded: excluded(&inventory),
     }
 }
 

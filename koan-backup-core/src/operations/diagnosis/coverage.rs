@@ -17,7 +17,7 @@ pub(super) fn check(
     environment: &Environment,
     descriptions: &[(String, ProviderDescription)],
 ) -> Option<Check> {
-    let inventory = &environment.inventory;
+    let inventory = environment.inventory.get();
     let mut gaps: Vec<String> =
         inventory.uncovered.iter().map(|entity| format!("entity {}", entity.entity)).collect();
     for (provider, description) in descriptions {

@@ -83,7 +83,8 @@ pub(super) async fn newest_backup(
 }
 
 fn missing_recipients(environment: &Environment) -> Vec<Check> {
-    let included = environment.inventory.included.iter();
+    let inventory = environment.inventory.get();
+    let included = inventory.included.iter();
     let entities = included.map(|entity| (entity.entity.as_str(), entity.policy));
     let mut required = vec![require_recipients(environment.recipients.as_ref(), entities)];
     let storages = environment.storages.iter();

@@ -61,7 +61,8 @@ fn examined(
     let Some(description) = found.description else {
         return (vec![not_created_database(&found.summary)], None);
     };
-    let is_covered = |entity: &str| environment.inventory.policy(entity).is_some();
+    let inventory = environment.inventory.get();
+    let is_covered = |entity: &str| inventory.policy(entity).is_some();
     let covered: Vec<_> =
         description.entities.iter().filter(|coverage| is_covered(&coverage.entity)).collect();
     let has_finding =

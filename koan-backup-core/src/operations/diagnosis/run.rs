@@ -79,7 +79,8 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
     if !was_checked(&checks, CheckSubject::Keys) {
         checks.extend(of_keys);
     }
-    if !environment.inventory.included.is_empty() || !environment.inventory.uncovered.is_empty() {
+    let inventory = environment.inventory.get();
+    if !inventory.included.is_empty() || !inventory.uncovered.is_empty() {
         checks.extend(coverage::check(environment, &descriptions));
     }
     let entries: Vec<_> = backups.iter().flat_map(|found| found.entries.iter().cloned()).collect();

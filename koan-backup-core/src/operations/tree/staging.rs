@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::files::write_error;
 use crate::catalog::ManifestCache;
 use crate::encryption::EphemeralKey;
-use crate::environment::Environment;
 use crate::environment::event::OperationLog;
+use crate::environment::{CurrentInventory, Environment};
 use crate::foundation::blocking::blocking;
 use crate::foundation::clock::{Clock, new_backup_id};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -172,7 +172,7 @@ pub(super) fn staging_environment(
     operation_log: OperationLog,
 ) -> Environment {
     Environment {
-        inventory: environment.inventory.clone(),
+        inventory: CurrentInventory::fixed(environment.inventory.get()),
         entities: environment.entities.clone(),
         providers: environment.providers.clone(),
         storages: vec![("staging".to_owned(), storage)],

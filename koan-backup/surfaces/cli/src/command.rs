@@ -25,8 +25,12 @@ mod pin;
 mod recover;
 mod rekey;
 mod restore;
+#[cfg(feature = "http")]
+mod serve;
 mod show;
 mod stats;
+#[cfg(feature = "http")]
+mod token;
 mod verify;
 
 use std::process::ExitCode;
@@ -59,6 +63,9 @@ pub enum BackupCommand {
     Restore(Box<restore::RestoreArgs>),
     /// Run maintenance once, or repeatedly
     Maintain(Box<maintain::MaintainArgs>),
+    /// Serve the HTTP API until the process is interrupted
+    #[cfg(feature = "http")]
+    Serve(Box<serve::ServeArgs>),
     /// A command that needs no entities.
     #[command(flatten)]
     Archive(ArchiveCommand),
@@ -71,7 +78,8 @@ impl BackupCommand {
     /// command waits for signals: Ctrl-C or SIGTERM stops the work and undoes what was begun; the second one
     /// ends the process at once. Afterwards this process ignores these signals, so it should end.
     ///
-    /// The background tasks of the context are stopped first, because the command is the only work of the process.
+    /// The background tasks of the context are stopped first, because the command is the only work of the process;
+    /// those of `serve` are stopped at its end.
     ///
     /// `completions` and `man` describe a program that has only these commands. A program that mounts them
     /// calls [`run_in`](Self::run_in).
@@ -86,7 +94,9 @@ impl BackupCommand {
         if let Some(exit) = self.run_without_context(application) {
             return exit;
         }
-        koan.stop_background().await;
+        if !self.is_server() {
+            koan.stop_background().await;
+        }
         let output = self.output();
         let result = match Session::begin(koan, output.clone()) {
             Ok(session) => Box::pin(self.execute(&session)).await,
@@ -95,9 +105,18 @@ impl BackupCommand {
         ended(result, &output)
     }
 
-    /// Runs a command that needs no context: `completions`, `man`, `config`, `init` or `keygen`. Returns `None` for the
-    /// other commands. `config show` and `config check` are refused, because this crate does not know the sources of the
-    /// configuration; an application that has a configuration calls [`run_config`](Self::run_config) before.
+    /// Returns whether the command is a server, during which the background tasks of the context run.
+    pub(crate) fn is_server(&self) -> bool {
+        #[cfg(feature = "http")]
+        return matches!(self, Self::Serve(_));
+        #[cfg(not(feature = "http"))]
+        false
+    }
+
+    /// Runs a command that needs no context: `completions`, `man`, `config`, `init`, `keygen` or `token`. Returns
+    /// `None` for the other commands. `config show` and `config check` are refused, because this crate does not know
+    /// the sources of the configuration; an application that has a configuration calls [`run_config`](Self::run_config)
+    /// before.
     pub fn run_without_context(&self, application: &Command) -> Option<ExitCode> {
         self.run_with_configuration(application, None)
     }
@@ -177,6 +196,8 @@ impl BackupCommand {
             Self::Backup(arguments) => arguments.output,
             Self::Restore(arguments) => arguments.output,
             Self::Maintain(arguments) => arguments.output,
+            #[cfg(feature = "http")]
+            Self::Serve(arguments) => arguments.output,
             Self::Archive(command) => return command.output(),
         })
     }
@@ -188,6 +209,10 @@ impl BackupCommand {
             Self::Backup(arguments) => arguments.run(session).await,
             Self::Restore(arguments) => arguments.run(session).await,
             Self::Maintain(arguments) => arguments.run(session).await,
+            #[cfg(feature = "http")]
+            Self::Serve(arguments) => {
+                Box::pin(arguments.run(session, &crate::server::ServerDefaults::default())).await
+            }
             Self::Archive(command) => Box::pin(command.execute(session)).await,
         }
     }

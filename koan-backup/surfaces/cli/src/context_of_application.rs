@@ -9,8 +9,8 @@ use crate::failure::Outcome;
 use crate::interrupt::Interrupt;
 use crate::used_profiles::UsedProfiles;
 
-/// Builds the context of an application from its configuration. Only `backup`, and `copy` for its target, create
-/// storage profiles. `observe` adds listeners.
+/// Builds the context of an application from its configuration. Only `backup` and `serve`, and `copy` for its target,
+/// create storage profiles. `observe` adds listeners.
 ///
 /// # Errors
 /// The configuration has a problem, a storage profile does not exist, or the command was interrupted.
@@ -21,7 +21,7 @@ pub(crate) async fn open(
     observe: impl Fn(KoanBuilder) -> KoanBuilder,
 ) -> Outcome<Koan> {
     let Some(used) = used_profiles(command) else {
-        let builder = applied(configuration).await?;
+        let builder = applied(configuration, command).await?;
         return build(observe(builder), interrupt).await;
     };
     let opened = {
@@ -34,7 +34,7 @@ pub(crate) async fn open(
         BackupCommand::Archive(command) => command.created_profile(),
         _ => None,
     };
-    let builder = observe(used.restrict(applied(configuration).await?, &declared));
+    let builder = observe(used.restrict(applied(configuration, command).await?, &declared));
     let existing: Vec<_> =
         used.of(&declared).into_iter().filter(|name| Some(*name) != created).cloned().collect();
     // The profile that is read is opened first, so that a target is not created if the source does not exist.
@@ -46,7 +46,7 @@ pub(crate) async fn open(
         (Err(failure), Some((name, storage)))
             if failure.is(ErrorKind::NotFound) && storage.similar_profile().is_none() =>
         {
-            let builder = used.restrict(applied(configuration).await?, &declared);
+            let builder = used.restrict(applied(configuration, command).await?, &declared);
             let builder = builder.without_storage(name).named_storage(name, Storage::memory());
             build(builder, interrupt).await
         }
@@ -58,6 +58,8 @@ pub(crate) async fn open(
 fn used_profiles(command: &BackupCommand) -> Option<UsedProfiles> {
     match command {
         BackupCommand::Backup(_) => None,
+        #[cfg(feature = "http")]
+        BackupCommand::Serve(_) => None,
         BackupCommand::Inventory(_) => Some(UsedProfiles::one(None)),
         BackupCommand::Restore(arguments) => Some(UsedProfiles::one(arguments.profile())),
         BackupCommand::Maintain(arguments) => Some(UsedProfiles::several(&arguments.profiles)),
@@ -71,11 +73,12 @@ pub(crate) async fn load(sources: ConfigurationSources) -> Outcome<Configuration
 }
 
 /// Returns a builder with everything that is configured. Secrets are read and databases are opened on a thread for work
-/// that blocks.
-async fn applied(configuration: &Configuration) -> Outcome<KoanBuilder> {
+/// that blocks. Only a server has background tasks.
+async fn applied(configuration: &Configuration, command: &BackupCommand) -> Outcome<KoanBuilder> {
     let configuration = configuration.clone();
     let applied = blocking("opens what is configured", move || configuration.apply(Koan::builder()));
-    Ok(applied.await??.without_background_tasks())
+    let builder = applied.await??;
+    Ok(if command.is_server() { builder } else { builder.without_background_tasks() })
 }
 
 /// Builds a context until the command is interrupted.

@@ -41,6 +41,8 @@ mod reference;
 mod retention_arguments;
 mod runtime;
 mod selection;
+#[cfg(feature = "http")]
+mod server;
 mod session;
 mod standalone;
 mod table;

@@ -14,6 +14,8 @@ pub(crate) struct Notifications {
     notifier: Option<Notifier>,
     /// The name of the backup that the command makes.
     backup: Option<String>,
+    /// Whether the command makes backups.
+    makes_backups: bool,
 }
 
 impl Notifications {
@@ -31,21 +33,23 @@ impl Notifications {
             BackupCommand::Backup(backup) => Some(backup.name(configuration.default_backup_name())),
             _ => None,
         };
-        let is_notified = matches!(
-            command,
-            BackupCommand::Backup(_)
-                | BackupCommand::Maintain(_)
-                | BackupCommand::Archive(ArchiveCommand::Verify(_))
-        );
+        let makes_backups = backup.is_some() || command.is_server();
+        let is_notified = command.is_server()
+            || matches!(
+                command,
+                BackupCommand::Backup(_)
+                    | BackupCommand::Maintain(_)
+                    | BackupCommand::Archive(ArchiveCommand::Verify(_))
+            );
         if !is_notified {
-            return Ok(Self { notifier: None, backup });
+            return Ok(Self { notifier: None, backup, makes_backups });
         }
         let configuration = configuration.clone();
         let started =
             blocking("reads the settings of notifications", move || Notifier::configured(&configuration));
         let failed = |error: Error| output.warning(&format!("no notification is sent: {}", error.chain()));
         let notifier = started.await?.map_err(failed).ok();
-        Ok(Self { notifier: notifier.filter(Notifier::has_targets), backup })
+        Ok(Self { notifier: notifier.filter(Notifier::has_targets), backup, makes_backups })
     }
 
     /// Adds the listener of the notifier to a builder.
@@ -58,7 +62,7 @@ impl Notifications {
 
     /// Reads how the last backups ended, so that a success after a failure is a recovery. A problem is a warning.
     pub(crate) async fn attach(&self, koan: &Koan, output: &Output) {
-        if let (Some(notifier), Some(_)) = (&self.notifier, &self.backup)
+        if let (Some(notifier), true) = (&self.notifier, self.makes_backups)
             && let Err(error) = notifier.attach(koan).await
         {
             output.warning(&format!("a recovery will not be notified: {}", error.chain()));

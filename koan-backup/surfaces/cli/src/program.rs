@@ -19,6 +19,8 @@ use crate::interrupt::Interrupt;
 use crate::notifications::Notifications;
 use crate::output::{Output, OutputArgs};
 use crate::runtime::blocked_on;
+#[cfg(feature = "http")]
+use crate::server::ServerDefaults;
 use crate::session::Session;
 
 /// Runs the command in the arguments of the process. Providers and storage come from the configuration: the file
@@ -35,7 +37,8 @@ use crate::session::Session;
 /// }
 /// ```
 ///
-/// The configuration is not read for `completions`, `man`, `init` and `keygen`, nor if the arguments are not valid.
+/// The configuration is not read for `completions`, `man`, `init`, `keygen` and `token`, nor if the arguments are not
+/// valid.
 pub fn main() -> ExitCode {
     flag_text::begin(flag_text::Program::Configured);
     let application = ConfigurationArgs::augment_args(command::application());
@@ -68,7 +71,14 @@ async fn run(command: BackupCommand, sources: ConfigurationSources, output: &Out
     let configuration = context_of_application::load(sources.cancel_on(interrupt.token())).await?;
     #[cfg(feature = "notify")]
     let notifications = Notifications::start(&command, &configuration, output).await?;
+    #[cfg(feature = "http")]
+    let defaults = match command.is_server() {
+        true => ServerDefaults::configured(&configuration)?,
+        false => ServerDefaults::default(),
+    };
     let observe = |builder: KoanBuilder| {
+        #[cfg(feature = "http")]
+        let builder = defaults.observe(builder);
         #[cfg(feature = "notify")]
         let builder = notifications.observe(builder);
         builder
@@ -78,8 +88,14 @@ async fn run(command: BackupCommand, sources: ConfigurationSources, output: &Out
         Ok(koan) => {
             #[cfg(feature = "notify")]
             notifications.attach(&koan, output).await;
+            #[cfg(all(feature = "http", feature = "metrics"))]
+            defaults.attach(&koan).await;
             let session = Session::with_interrupt(&koan, output.clone(), interrupt);
-            Box::pin(command.execute(&session)).await
+            match command {
+                #[cfg(feature = "http")]
+                BackupCommand::Serve(arguments) => Box::pin(arguments.run(&session, &defaults)).await,
+                command => Box::pin(command.execute(&session)).await,
+            }
         }
         Err(failure) => {
             #[cfg(feature = "notify")]
@@ -106,8 +122,8 @@ async fn run(command: BackupCommand, sources: ConfigurationSources, output: &Out
 /// }
 /// ```
 ///
-/// The context is not built for `completions`, `man`, `config`, `init` and `keygen`, nor if the arguments are not
-/// valid.
+/// The context is not built for `completions`, `man`, `config`, `init`, `keygen` and `token`, nor if the arguments are
+/// not valid.
 pub fn run_with(build: impl AsyncFnOnce() -> Result<Koan>) -> ExitCode {
     let application = command::application();
     let command = match parse(&application) {

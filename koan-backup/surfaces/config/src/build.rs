@@ -2,6 +2,7 @@
 
 mod defaults;
 mod encryption;
+mod http;
 mod notifications;
 mod provider;
 mod provider_url;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use koan_backup_core::{ApplicationIdentity, Error, Keys, KoanBuilder, Recipients, Storage};
 
 use crate::effective;
+use crate::http_server::HttpServer;
 use crate::key_path;
 use crate::loaded::Loaded;
 use crate::notification::NotificationTarget;
@@ -74,6 +76,16 @@ pub(crate) fn notifications(loaded: &Loaded) -> Result<Vec<NotificationTarget>, 
     let targets = build.notifications();
     match build.problems.is_empty() {
         true => Ok(targets),
+        false => Err(build.problems),
+    }
+}
+
+/// Returns the settings of the HTTP server.
+pub(crate) fn http(loaded: &Loaded) -> Result<HttpServer, Vec<Problem>> {
+    let mut build = Build::new(loaded, MissingDatabases::Created);
+    let server = build.http();
+    match build.problems.is_empty() {
+        true => Ok(server),
         false => Err(build.problems),
     }
 }
@@ -153,6 +165,7 @@ impl Build<'_> {
             NotificationSecrets::Read => drop(self.notifications()),
             NotificationSecrets::NotRead => self.check_notifications(),
         }
+        self.check_http();
         self.all_except_providers(builder)
     }
 

@@ -9,6 +9,7 @@ use koan_backup_core::{Keys, Koan, KoanBuilder, Recipients, Result, Retention, S
 
 use crate::build;
 use crate::effective::{self, EffectiveValue};
+use crate::http_server::HttpServer;
 use crate::loaded::Loaded;
 use crate::notification::NotificationTarget;
 use crate::origin::Origin;
@@ -173,6 +174,14 @@ impl Configuration {
     /// A secret cannot be read, or a target lacks a setting. The error contains all problems, each with its place.
     pub fn notifications(&self) -> Result<Vec<NotificationTarget>> {
         build::notifications(&self.loaded).map_err(|problems| Problem::error(&problems))
+    }
+
+    /// Returns the settings of the HTTP server, which the command `serve` uses.
+    ///
+    /// # Errors
+    /// A setting is not valid. The error contains all problems, each with its place.
+    pub fn http(&self) -> Result<HttpServer> {
+        build::http(&self.loaded).map_err(|problems| self.loaded.error(&problems))
     }
 
     /// Returns what is expected of the backups.

@@ -2,6 +2,7 @@
 //! contain.
 
 mod encryption;
+mod http;
 mod notification;
 mod operations;
 mod provider;
@@ -15,6 +16,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 pub(crate) use encryption::EncryptionSettings;
+pub(crate) use http::HttpSettings;
 pub(crate) use notification::{EventSetting, NotificationSettings, TargetSetting};
 pub(crate) use operations::{BackupSettings, RestoreSettings};
 pub(crate) use provider::{LayoutSetting, ProviderSettings};
@@ -75,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) discovery: DiscoverySettings,
     /// What is expected of the backups, for `health` and `doctor`.
     pub(crate) expectations: ExpectationSettings,
+    /// The server of the command `serve`.
+    pub(crate) http: HttpSettings,
     /// The targets of notifications, each with its name.
     pub(crate) notifications: BTreeMap<String, NotificationSettings>,
     /// The option names of the original design.

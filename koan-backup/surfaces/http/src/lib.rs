@@ -8,7 +8,9 @@
 mod access;
 mod backups;
 mod comparisons;
+mod docs;
 mod entities;
+mod event_stream;
 mod hex;
 mod links;
 mod openapi;
@@ -20,6 +22,7 @@ mod problem;
 mod requests;
 mod responses;
 mod routes;
+mod schemas;
 mod series;
 mod state;
 mod surface;

@@ -1,27 +1,31 @@
 //! The description of the API as OpenAPI 3.1.
 
+mod problems;
+mod roles;
+
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, InfoBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, SecurityRequirement,
-    Server,
+    Components, Content, InfoBuilder, ObjectBuilder, OpenApi, PathItem, ResponseBuilder, SecurityRequirement,
+    Server, Type,
 };
 
 use crate::access::extractor::Viewer;
 use crate::links::Links;
 use crate::state::Shared;
 
-/// The media type of problems.
-const PROBLEM: &str = "application/problem+json";
+/// The member of an operation with the lowest role that may call it.
+pub(crate) const ROLE: &str = "x-koan-role";
 
 /// Returns the route of the document.
-pub(crate) fn route(document: OpenApi, links: &Links) -> Router<Arc<Shared>> {
-    let json = complete(document, links).to_json().unwrap_or_default();
+pub(crate) fn route(document: &OpenApi) -> Router<Arc<Shared>> {
+    let json = document.to_json().unwrap_or_default();
     let answer = move |_: Viewer| {
         let json = json.clone();
         async move { ([(header::CONTENT_TYPE, "application/json")], json) }
@@ -29,7 +33,8 @@ pub(crate) fn route(document: OpenApi, links: &Links) -> Router<Arc<Shared>> {
     Router::new().route("/openapi.json", get(answer))
 }
 
-fn complete(mut document: OpenApi, links: &Links) -> OpenApi {
+/// Completes the description of the routes: what is the same for all of them, and the documentation itself.
+pub(crate) fn complete(mut document: OpenApi, links: &Links) -> OpenApi {
     let description = "Backups of an application's entities: coverage, backups, restores, verification, retention and operations. \
          Errors have the media type `application/problem+json`.";
     document.info = InfoBuilder::new()
@@ -44,9 +49,20 @@ fn complete(mut document: OpenApi, links: &Links) -> OpenApi {
     components.add_security_scheme("token", SecurityScheme::Http(bearer));
     let session = ApiKeyValue::new("koan_session");
     components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(session)));
-    document.paths.paths.values_mut().for_each(|item| {
-        operations(item).into_iter().for_each(add_problems);
-    });
+    for (path, id, summary, media_type) in DOCUMENTATION {
+        let item = PathItem::new(HttpMethod::Get, documentation(id, summary, media_type));
+        document.paths.paths.insert(path.to_owned(), item);
+    }
+    for item in document.paths.paths.values_mut() {
+        for (method, operation) in operations(item) {
+            problems::add(method, operation);
+            // A route that declares its own security needs no caller.
+            if operation.security.is_none() {
+                let role = roles::of(operation.operation_id.as_deref().unwrap_or_default());
+                operation.extensions = Some(ExtensionsBuilder::new().add(ROLE, role.name()).build());
+            }
+        }
+    }
     let no_scopes: [&str; 0] = [];
     document.security = Some(vec![
         SecurityRequirement::new("token", no_scopes),
@@ -55,24 +71,33 @@ fn complete(mut document: OpenApi, links: &Links) -> OpenApi {
     document
 }
 
-/// Returns the operations of a path.
-fn operations(item: &mut PathItem) -> Vec<&mut Operation> {
-    let PathItem { get, put, post, delete, .. } = item;
-    [get, put, post, delete].into_iter().flatten().collect()
+/// The routes of the documentation: path, id, summary and media type.
+const DOCUMENTATION: [(&str, &str, &str, &str); 3] = [
+    ("/openapi.json", "openApi", "Returns this description.", "application/json"),
+    ("/docs", "documentation", "Returns this description as a page.", "text/html; charset=utf-8"),
+    ("/docs/style.css", "documentationStyle", "Returns the style of the page.", "text/css; charset=utf-8"),
+];
+
+fn documentation(id: &str, summary: &str, media_type: &str) -> Operation {
+    let kind = if media_type == "application/json" { Type::Object } else { Type::String };
+    let content = Content::new(Some(ObjectBuilder::new().schema_type(kind)));
+    let response = ResponseBuilder::new().description("The documentation").content(media_type, content);
+    OperationBuilder::new()
+        .tag("service")
+        .operation_id(Some(id))
+        .summary(Some(summary))
+        .response("200", response.build())
+        .build()
 }
 
-/// Declares the media type of problems, and that every route can answer with another problem, for example without a token.
-fn add_problems(operation: &mut Operation) {
-    let responses = &mut operation.responses.responses;
-    let problems = responses.iter_mut().filter(|(status, _)| status.starts_with(['4', '5']));
-    for (_, response) in problems {
-        if let RefOr::T(response) = response
-            && let Some(content) = response.content.shift_remove("application/json")
-        {
-            response.content.insert(PROBLEM.to_owned(), content);
-        }
-    }
-    let content = Content::new(Some(Ref::from_schema_name("Problem")));
-    let other = ResponseBuilder::new().description("Another problem").content(PROBLEM, content).build();
-    responses.insert("default".to_owned(), RefOr::T(other));
+/// Returns the operations of a path with their methods.
+fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
+    let PathItem { get, put, post, delete, .. } = item;
+    let all = [
+        (HttpMethod::Get, get),
+        (HttpMethod::Put, put),
+        (HttpMethod::Post, post),
+        (HttpMethod::Delete, delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?))).collect()
 }

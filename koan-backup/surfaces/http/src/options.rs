@@ -29,6 +29,8 @@ pub struct HttpOptions {
     pub(crate) max_queued: Option<usize>,
     pub(crate) max_body_bytes: Option<usize>,
     pub(crate) replicas: Replicas,
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics: Option<koan_backup_metrics::Metrics>,
 }
 
 /// Where operations are stored.
@@ -117,6 +119,15 @@ impl HttpOptions {
     /// setting, they are stored in a file of SQLite in the state directory, if the feature `sqlite` is enabled.
     pub fn several_replicas(mut self) -> Self {
         self.replicas = Replicas::Several;
+        self
+    }
+
+    /// Serves the metrics of the context at `GET /metrics`, for callers with the role `viewer` or a higher one. The
+    /// application has attached them to the context, so that they count its operations. Without this setting, there is
+    /// no such route.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self, metrics: koan_backup_metrics::Metrics) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 

@@ -52,6 +52,7 @@ pub(crate) fn protected() -> Router<Arc<Shared>> {
         .route("/operations/{id}", get(operation::show))
         .route("/operations/{id}/progress", get(progress::stream));
     let actions = Router::new()
+        .route("/coverage/refresh", post(coverage::refresh))
         .route("/backup", post(actions::back_up))
         .route("/backups/{backup}/verify", post(actions::verify))
         .route("/backups/{backup}/copy", post(actions::copy))

@@ -7,6 +7,8 @@ mod create;
 mod download;
 mod entity;
 mod manifests;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod operations;
 mod restore;
 mod retention;
@@ -15,19 +17,19 @@ mod start;
 mod status;
 mod storage;
 
-pub(crate) use operations::KEEP_ALIVE;
-
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::access::gate::Access;
 use crate::access::layer::changing_get;
 use crate::entities::RoutedEntity;
+use crate::requests::list;
 use crate::state::Shared;
 
 /// Returns the routes that need a caller. Each of their handlers requires a role.
@@ -63,6 +65,7 @@ pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(status::status))
         .routes(routes!(catalog::statistics))
         .routes(routes!(catalog::inventory))
+        .routes(routes!(catalog::refresh_inventory))
         .routes(routes!(catalog::health))
         .routes(routes!(catalog::diff))
         .routes(routes!(catalog::acknowledge))
@@ -72,6 +75,25 @@ pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(operations::cancel))
         .routes(routes!(retention::plan))
         .routes(routes!(retention::apply))
+}
+
+/// Returns the route of the metrics.
+#[cfg(feature = "metrics")]
+pub(crate) fn of_metrics(metrics: koan_backup_metrics::Metrics) -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(metrics::metrics)).layer(Extension(metrics))
+}
+
+/// Returns the description of the types that only query parameters have, which the router does not collect.
+pub(crate) fn parameter_types() -> utoipa::openapi::OpenApi {
+    #[derive(OpenApi)]
+    #[openapi(components(schemas(
+        list::StatusFilter,
+        list::SortProperty,
+        list::SortDirection,
+        operations::StateFilter
+    )))]
+    struct ParameterTypes;
+    ParameterTypes::openapi()
 }
 
 /// Returns the routes that need no caller.

@@ -9,6 +9,7 @@ use crate::access::gate::Access;
 use crate::entities::RoutedEntities;
 use crate::links::Links;
 use crate::operations::Operations;
+use crate::schemas::SchemaCache;
 
 /// What the handlers of requests share.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) operations: Operations,
     /// The places of comparisons that run at the same time.
     pub(crate) comparisons: Semaphore,
+    /// The schemas of backups that were read last.
+    pub(crate) schemas: SchemaCache,
     /// Who may do what.
     pub(crate) access: Arc<Access>,
 }

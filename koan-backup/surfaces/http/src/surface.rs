@@ -11,6 +11,8 @@ use crate::access::gate::{Access, AccessSettings};
 use crate::access::layer::protect;
 use crate::access::peer::ProxyTrust;
 use crate::access::request_body::BodyLimits;
+use crate::access::sign_in;
+use crate::docs;
 use crate::entities::RoutedEntities;
 use crate::links::Links;
 use crate::openapi;
@@ -20,6 +22,7 @@ use crate::operations::{OperationLimits, OperationStore, Operations, ProfileOper
 use crate::options::{HttpOptions, Replicas};
 use crate::page;
 use crate::routes;
+use crate::schemas::SchemaCache;
 use crate::state::Shared;
 
 /// The number of comparisons of backups that run at the same time.
@@ -92,21 +95,31 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
         links,
         operations,
         comparisons: Semaphore::new(MAX_COMPARISONS),
+        schemas: SchemaCache::default(),
         access: Arc::clone(&access),
     });
-    let (protected, protected_api) = routes::protected(&access).split_for_parts();
+    let routes = routes::protected(&access);
+    #[cfg(feature = "metrics")]
+    let routes = match options.metrics {
+        Some(metrics) => routes.merge(routes::of_metrics(metrics)),
+        None => routes,
+    };
+    let (protected, protected_api) = routes.split_for_parts();
     let (public, public_api) = routes::public().split_for_parts();
     let mut document = protected_api;
     document.merge(public_api);
+    document.merge(sign_in::document());
+    document.merge(routes::parameter_types());
+    let document = openapi::complete(document, &shared.links);
     let protected = shared
         .entities
         .all()
         .iter()
         .fold(protected, |router, entity| router.merge(routes::of_entity(entity)));
-    let protected = protected.merge(openapi::route(document, &shared.links)).merge(page::protected());
-    let public = public.merge(page::public(access.mount()));
-    let router =
-        protect(&access, protected.with_state(Arc::clone(&shared)), public.with_state(Arc::clone(&shared)));
+    let protected = protected.merge(docs::route(&document, &shared.links)).merge(openapi::route(&document));
+    let protected = protected.merge(page::protected()).with_state(Arc::clone(&shared));
+    let public = public.merge(page::public(access.mount())).with_state(Arc::clone(&shared));
+    let router = protect(&access, protected, public);
     let router = router.layer(from_fn_with_state(Arc::clone(&shared), page::present));
     Ok(BackupApi { router, shared })
 }

@@ -71,11 +71,8 @@ impl Metrics {
     ///
     /// The expected series are those of [`Koan::expectations`], and that of the configured name of backups.
     pub async fn attach(&self, koan: &Koan) {
-        let inventory = koan.inventory();
-        let gaps = inventory.uncovered.len().saturating_add(inventory.warnings.len());
         {
             let mut state = self.state();
-            state.uncovered = Some(u64::try_from(gaps).unwrap_or(u64::MAX));
             let name = koan.default_backup_name().as_str();
             for name in koan.expectations().names().chain((name != DEFAULT_NAME).then_some(name)) {
                 state.series(&series_of(name));
@@ -85,8 +82,8 @@ impl Metrics {
     }
 
     /// Reads each storage profile and its catalog, at most for [`storage_timeout`](MetricsOptions::storage_timeout)
-    /// each, so that a scrape never waits longer. It does nothing if the last reading is younger than
-    /// [`catalog_interval`](MetricsOptions::catalog_interval).
+    /// each, so that a scrape never waits longer. The gaps in the coverage are those of the current inventory. It reads
+    /// nothing if the last reading is younger than [`catalog_interval`](MetricsOptions::catalog_interval).
     ///
     /// A problem is no error: a profile that cannot be read is not up, and the last known values remain.
     ///
@@ -94,6 +91,9 @@ impl Metrics {
     /// Dropping the future has no effect except that the next reading is not earlier.
     pub async fn refresh(&self, koan: &Koan) {
         let options = &self.0.options;
+        let inventory = koan.inventory();
+        let gaps = inventory.uncovered.len().saturating_add(inventory.warnings.len());
+        self.state().uncovered = Some(u64::try_from(gaps).unwrap_or(u64::MAX));
         // One reading at a time: a second scrape waits for the first, and then has its values.
         let mut last = self.0.last_readings.lock().await;
         if !last.is_catalog_due(options.catalog_interval) {

@@ -1,7 +1,8 @@
 //! The output for programs agrees with its documentation.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -46,6 +47,16 @@ fn collect(mut process: Command, command: &str, seen: &mut BTreeSet<(String, Str
     }
 }
 
+/// Returns the first line of a command that runs until it is interrupted.
+fn first_line(mut process: Command) -> Value {
+    let mut child = process.stdout(Stdio::piped()).spawn().expect("the command runs");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("standard output")).read_line(&mut line).expect("a line");
+    child.kill().expect("the command is ended");
+    child.wait().expect("the command ends");
+    serde_json::from_str(&line).expect("JSON")
+}
+
 #[test]
 fn every_message_has_the_documented_fields_and_every_documented_message_exists() {
     let shop = Shop::with_two_backups();
@@ -86,6 +97,9 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
     let in_directory = |arguments: &[&str]| shop.configured_by_file(&[arguments, &["--json"]].concat());
     collect(in_directory(&["init"]), "init", seen);
     collect(in_directory(&["keygen", "--output-file", "koan.key"]), "keygen", seen);
+    collect(in_directory(&["token", "ci", "--role", "viewer"]), "token", seen);
+    let listening = first_line(shop.command(&["serve", "--listen", "127.0.0.1:0", "--json"]));
+    check("serve", "listening", &listening, seen);
     collect(in_directory(&["config", "show"]), "config show", seen);
     collect(in_directory(&["config", "check", "--setting", "backup.batch=1"]), "config check", seen);
     std::fs::write(shop.directory().join("entities.rs"), "").expect("a module");

@@ -19,6 +19,8 @@ mod pipes;
 mod program;
 #[cfg(target_os = "linux")]
 mod secret_commands;
+#[cfg(unix)]
+mod serve;
 mod shop;
 #[cfg(unix)]
 mod silent_store;

@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use koan_backup::KoanBuilder;
+use koan_backup::http::HttpOptions;
 use koan_backup_http_tests::{ADMIN, Server};
 use koan_backup_tests::wait;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -33,6 +35,18 @@ impl Client {
     pub(crate) async fn start() -> Self {
         let folder = TempDir::new().expect("a folder");
         let server = Server::start(folder.path()).await.expect("the server starts");
+        Self { remote: Remote::new(&server.url), server, folder }
+    }
+
+    /// Starts a server with these options.
+    pub(crate) async fn open(
+        options: impl FnOnce(HttpOptions) -> HttpOptions,
+        configure: impl FnOnce(KoanBuilder) -> KoanBuilder,
+    ) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let database = rusqlite::Connection::open(folder.path().join("shop.db")).expect("a database");
+        koan_backup_http_tests::create_tables(&database, 10).expect("the tables are created");
+        let server = Server::open(folder.path(), options, configure).await.expect("the server starts");
         Self { remote: Remote::new(&server.url), server, folder }
     }
 

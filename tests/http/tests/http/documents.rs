@@ -149,3 +149,23 @@ async fn every_reference_of_the_openapi_document_has_a_target() {
     found.retain(|target| document.pointer(target.trim_start_matches('#')).is_none());
     assert_eq!(found, [""; 0], "these references have no target");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_contains_the_fields_of_each_entity_as_they_were() {
+    let client = Client::start().await;
+    let id = client.backup("nightly").await;
+    for path in [format!("/api/backup/manifests/{id}"), format!("/backup/users/{id}/info")] {
+        let manifest = client.get(&path).await.body;
+        assert_fields(&manifest, &["version", "duration", "storageProfile"]);
+        let entities = manifest["entities"].as_array().expect("entities");
+        let user = entities.iter().find(|entity| entity["entityType"] == "User").expect("a user");
+        assert_fields(user, &["entityType", "status", "errorMessage", "schemaSnapshot"]);
+        let expected = json!({ "properties": ["id", "name"], "types": { "id": "i64", "name": "String" } });
+        assert_eq!(user["schemaSnapshot"], expected, "{path}");
+    }
+    let body = json!({ "name": "bare", "includeSchemaSnapshot": false });
+    let made = client.post("/api/backup/all?wait=true", &body).await;
+    let bare = made.body["backupId"].as_str().expect("an id");
+    let manifest = client.get(&format!("/api/backup/manifests/{bare}")).await.body;
+    assert_eq!(manifest["entities"][0]["schemaSnapshot"], Value::Null, "{manifest}");
+}

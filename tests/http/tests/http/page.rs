@@ -77,6 +77,7 @@ type Fields = &'static [(&'static str, &'static str)];
 
 /// Every action with the role that it needs and the fields of its form.
 const ACTIONS: &[(&str, &str, Fields)] = &[
+    ("/ui/coverage/refresh", OPERATOR, &[("surprise", "x")]),
     ("/ui/backup", OPERATOR, &[("visit", "1"), ("name", "/")]),
     ("/ui/backups/absent/verify", OPERATOR, &[("visit", "1"), ("profile", "local")]),
     ("/ui/backups/absent/copy", OPERATOR, &[("visit", "1"), ("profile", "local"), ("to", "x")]),
@@ -450,6 +451,18 @@ async fn the_path_of_the_router_leads_to_the_page() {
     let browser = Browser::new(&client);
     let answer = browser.send(browser.request(Method::GET, "")).await;
     assert_eq!((answer.status(), location(&answer).as_str()), (StatusCode::SEE_OTHER, "/ops/ui"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_was_created_since_is_a_gap_after_the_databases_were_described_again() {
+    let client = Client::start().await;
+    let database = client.server.database().expect("the database opens");
+    database.execute_batch("CREATE TABLE drafts (id INTEGER PRIMARY KEY)").expect("a table");
+    let browser = Browser::signed_in(&client, OPERATOR).await;
+    assert!(browser.get("/ui/coverage").await.1.contains("Everything is covered"));
+    let answer = browser.send(browser.form("/ui/coverage/refresh", &[])).await;
+    assert_eq!(location(&answer), "/ops/ui/coverage");
+    assert!(browser.get("/ui/coverage").await.1.contains(".ignore_table("));
 }
 
 #[tokio::test(flavor = "multi_thread")]

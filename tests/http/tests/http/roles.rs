@@ -39,6 +39,7 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/api/backup/status", VIEWER),
     ("get", "/api/backup/statistics", VIEWER),
     ("get", "/api/backup/inventory", VIEWER),
+    ("post", "/api/backup/inventory/refresh", OPERATOR),
     ("get", "/api/backup/health", VIEWER),
     ("get", "/api/backup/diff/{before}/{after}", VIEWER),
     ("post", "/api/backup/acknowledge/{backup}", ADMIN),
@@ -48,10 +49,13 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/backup/operations/{id}/cancel", OPERATOR),
     ("get", "/api/backup/retention/plan", VIEWER),
     ("post", "/api/backup/retention/apply", ADMIN),
+    ("get", "/openapi.json", VIEWER),
+    ("get", "/docs", VIEWER),
+    ("get", "/docs/style.css", VIEWER),
 ];
 
 /// The routes that need no token.
-const PUBLIC: &[&str] = &["/healthz", "/readyz"];
+const PUBLIC: &[&str] = &["/healthz", "/readyz", "/session"];
 
 fn address(path: &str) -> String {
     let values = [
@@ -82,6 +86,12 @@ async fn every_route_is_in_the_document_and_needs_its_role() {
     assert_eq!(documented, known, "the table of this test lists every route");
 
     for (method, path, role) in ROUTES {
+        let shown = &document["paths"][path][method]["x-koan-role"];
+        let name = [(VIEWER, "viewer"), (OPERATOR, "operator"), (ADMIN, "admin")]
+            .into_iter()
+            .find(|(token, _)| token == role)
+            .map(|(_, name)| name);
+        assert_eq!(shown.as_str(), name, "the documentation of {method} {path} names the role");
         let verb = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
         let address = address(path);
         let anonymous = answer(client.bare(verb.clone(), &format!("/ops{address}"))).await;

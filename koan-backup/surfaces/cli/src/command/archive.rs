@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Command, Subcommand};
 use koan_backup_core::BackupRef;
 
+#[cfg(feature = "http")]
+use super::token;
 use super::{
     acknowledge, cat, completions, config, copy, delete, diff, doctor, ended, extract, forget, health, init,
     keygen, list, ls, man, pin, recover, rekey, show, stats, verify,
@@ -65,6 +67,9 @@ pub enum ArchiveCommand {
     Init(init::InitArgs),
     /// Generate a key pair for encryption
     Keygen(keygen::KeygenArgs),
+    /// Generate a token for the HTTP API
+    #[cfg(feature = "http")]
+    Token(token::TokenArgs),
     /// Print the completions of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page
@@ -94,6 +99,8 @@ impl ArchiveCommand {
                 arguments.run(configuration.unwrap_or(&ConfigurationArgs::default()), &output)
             }
             Self::Keygen(arguments) => arguments.run(&output),
+            #[cfg(feature = "http")]
+            Self::Token(arguments) => arguments.run(&output),
             Self::Completions(arguments) => arguments.run(application, &output),
             Self::Man(arguments) => arguments.run(application, &output),
             _ => return None,
@@ -124,6 +131,8 @@ impl ArchiveCommand {
             Self::Config(arguments) => arguments.output(),
             Self::Init(arguments) => arguments.output,
             Self::Keygen(arguments) => arguments.output,
+            #[cfg(feature = "http")]
+            Self::Token(arguments) => arguments.output,
             Self::Cat(_) | Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         })
     }
@@ -152,6 +161,8 @@ impl ArchiveCommand {
             Self::Config(_) | Self::Init(_) | Self::Keygen(_) | Self::Completions(_) | Self::Man(_) => {
                 Ok(Exit::Done)
             }
+            #[cfg(feature = "http")]
+            Self::Token(_) => Ok(Exit::Done),
         }
     }
 
@@ -189,6 +200,8 @@ impl ArchiveCommand {
             | Self::Keygen(_)
             | Self::Completions(_)
             | Self::Man(_) => Choice::Any,
+            #[cfg(feature = "http")]
+            Self::Token(_) => Choice::Any,
         }
     }
 
@@ -230,6 +243,8 @@ impl ArchiveCommand {
             | Self::Keygen(_)
             | Self::Completions(_)
             | Self::Man(_) => UsedProfiles::All,
+            #[cfg(feature = "http")]
+            Self::Token(_) => UsedProfiles::All,
         }
     }
 }

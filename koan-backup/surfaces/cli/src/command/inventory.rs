@@ -44,7 +44,7 @@ impl InventoryArgs {
         let (output, inventory) = (&session.output, session.koan.inventory());
         let records = self.records(session).await?;
         if output.is_json() {
-            output.json(&Counted { inventory, records: &records });
+            output.json(&Counted { inventory: &inventory, records: &records });
         } else {
             self.print(session, &records);
         }

@@ -17,11 +17,13 @@ enum Effect {
     Bucket(&'static str),
     /// The targets of notifications contain this text.
     Notification(&'static str),
+    /// The settings of the HTTP server contain this text.
+    Http(&'static str),
     /// The test with this name shows the effect.
     Test(&'static str),
 }
 
-use Effect::{Bucket, Builder, Notification, Provider, Test};
+use Effect::{Bucket, Builder, Http, Notification, Provider, Test};
 
 const KEY: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
 const SQLITE: &str = "[providers.main]\nurl = \"sqlite:{folder}/shop.db\"\n";
@@ -319,6 +321,34 @@ const EFFECTS: &[(&str, &str, &str, Effect)] = &[
         "to = [\"ops@example.com\"]",
         Notification("[\"ops@example.com\"]"),
     ),
+    ("http.listen", "[http]", "listen = \"127.0.0.1:9\"", Http("listen: Some(127.0.0.1:9)")),
+    ("http.tokens", "[http]", "tokens = \"t.toml\"", Http("tokens: Some(\"t.toml\")")),
+    ("http.role_without_tokens", "[http]", "role_without_tokens = \"admin\"", Http("Some(\"admin\")")),
+    ("http.audit_log", "[http]", "audit_log = \"a.jsonl\"", Http("audit_log: Some(\"a.jsonl\")")),
+    ("http.public_path", "[http]", "public_path = \"/ops\"", Http("public_path: Some(\"/ops\")")),
+    ("http.trust_proxy", "[http]", "trust_proxy = true", Http("trust_proxy: true")),
+    (
+        "http.allow_origins",
+        "[http]",
+        "allow_origins = [\"https://a.example\"]",
+        Http("allow_origins: [\"https://a.example\"]"),
+    ),
+    ("http.several_replicas", "[http]", "several_replicas = true", Http("several_replicas: true")),
+    (
+        "http.max_running_operations",
+        "[http]",
+        "max_running_operations = 7",
+        Http("max_running_operations: Some(7)"),
+    ),
+    (
+        "http.max_queued_operations",
+        "[http]",
+        "max_queued_operations = 7",
+        Http("max_queued_operations: Some(7)"),
+    ),
+    ("http.max_body_bytes", "[http]", "max_body_bytes = 7", Http("max_body_bytes: Some(7)")),
+    ("http.max_connections", "[http]", "max_connections = 7", Http("max_connections: Some(7)")),
+    ("http.client_timeout", "[http]", "client_timeout = \"7s\"", Http("client_timeout: Some(7s)")),
     ("storage.*.options.*", S3, "options = { allow_http = \"true\" }", Bucket("\"allow_http\"")),
 ];
 
@@ -348,6 +378,7 @@ fn outcome(folder: &Folder, text: &str, effect: &Effect) -> String {
             format!("{:?}", build::bucket_options(&url, settings).expect("the secrets are read"))
         }
         Notification(_) => format!("{:?}", build::notifications(&loaded)),
+        Http(_) => format!("{:?}", build::http(&loaded)),
         Test(_) => String::new(),
     }
 }
@@ -359,7 +390,11 @@ fn every_key_has_an_effect() {
     folder.write("passphrase", "hunter2\n");
     folder.write("team.txt", KEY);
     for (key, context, line, effect) in EFFECTS {
-        let (Builder(expected) | Provider(expected) | Bucket(expected) | Notification(expected)) = effect
+        let (Builder(expected)
+        | Provider(expected)
+        | Bucket(expected)
+        | Notification(expected)
+        | Http(expected)) = effect
         else {
             continue;
         };

@@ -134,6 +134,22 @@ fn each_problem_has_its_place_and_its_remedy() {
             "koan.toml:2:14: `encryption.passphrase`: the environment variable `KOAN_TEST_UNSET` is not set or is not Unicode text; set it",
         ),
         (
+            "[http]\nlisten = \"localhost\"",
+            "koan.toml:2:10: `http.listen` is not an address and a port: `localhost`; for example `127.0.0.1:8484` or `[::1]:8484`",
+        ),
+        (
+            "[http]\npublic_path = \"ops\"",
+            "koan.toml:2:15: `http.public_path` does not begin with `/`; for example `/ops`",
+        ),
+        (
+            "[http]\nclient_timeout = \"0s\"",
+            "koan.toml:2:18: `http.client_timeout` is 0 seconds; set a longer time",
+        ),
+        (
+            "[http]\ntokens = \"t.toml\"\nrole_without_tokens = \"admin\"",
+            "koan.toml:3:23: `http.role_without_tokens` has no effect, because `http.tokens` is set; remove one of them",
+        ),
+        (
             "[notifications.n]\nkind = \"webhok\"\nurl = \"https://x\"",
             "koan.toml:2:8: `notifications.n.kind` cannot be `webhok`; did you mean `webhook`?",
         ),

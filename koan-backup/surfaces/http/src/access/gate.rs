@@ -217,6 +217,27 @@ impl Access {
         Ok(found.map(|(_, principal)| principal))
     }
 
+    /// Returns whether the caller of a request that is still being answered has the role `viewer`: its token is valid,
+    /// or its session has not ended. The check is no use of the session.
+    pub(crate) async fn still_permits(&self, parts: &Parts, caller: &Principal) -> bool {
+        let hashes: Vec<_> = match caller.origin() {
+            PrincipalOrigin::Loopback => return true,
+            PrincipalOrigin::Application => {
+                return self.application(parts).await.is_ok_and(|found| found.is_some());
+            }
+            PrincipalOrigin::Token => match authorization(&parts.headers) {
+                Ok(Authorization::Bearer(token)) => vec![TokenHash::of(token.as_bytes())],
+                _ => Vec::new(),
+            },
+            PrincipalOrigin::Session => {
+                session_cookies(&parts.headers).filter_map(|id| self.sessions.peek(id)).collect()
+            }
+        };
+        let tokens = self.tokens.current().await;
+        let now = Timestamp::now();
+        hashes.iter().any(|hash| matches!(tokens.find(hash, now), TokenMatch::Valid(_)))
+    }
+
     /// Returns what the health of the server must report: a file of tokens that cannot be used, and an audit log that
     /// cannot be written.
     pub(crate) fn problems(&self) -> Vec<String> {

@@ -71,6 +71,14 @@ impl Sessions {
         Some(session.token)
     }
 
+    /// Returns the hash of the token with which a session was started, if the session has not ended. The session is not
+    /// used.
+    pub(crate) fn peek(&self, id: &str) -> Option<TokenHash> {
+        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = sessions.get(&TokenHash::of(id.as_bytes()))?;
+        (!session.is_over(Instant::now())).then_some(session.token)
+    }
+
     /// Ends a session. Returns whether it existed.
     pub(crate) fn end(&self, id: &str) -> bool {
         let hash = TokenHash::of(id.as_bytes());

@@ -10,13 +10,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 use zeroize::Zeroizing;
 
 use super::credentials::form_pairs;
 use super::gate::Access;
 use super::role::Role;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Problem, ProblemDocument, ProblemKind};
 
 /// The body of a request that starts a session.
 #[derive(Deserialize, ToSchema)]
@@ -40,7 +40,31 @@ pub(super) fn routes(access: &Arc<Access>) -> Router {
     Router::new().route("/session", post(start).delete(end)).with_state(Arc::clone(access))
 }
 
+/// Returns the description of the routes.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    SessionApi::openapi()
+}
+
+/// The routes of sessions, which are not part of the documented router because they need no caller.
+#[derive(OpenApi)]
+#[openapi(paths(start, end))]
+struct SessionApi;
+
 /// Starts a session. The body is JSON or a form with the field `token`; the answer sets the session cookie.
+#[utoipa::path(
+    post, path = "/session", tag = "session", operation_id = "startSession", security(()),
+    request_body(
+        content(
+            (SessionRequest = "application/json"),
+            (SessionRequest = "application/x-www-form-urlencoded"),
+        ),
+        description = "The token of the caller",
+    ),
+    responses(
+        (status = 200, description = "The session has started; the answer sets its cookie", body = SessionResponse),
+        (status = 401, description = "The token is not valid", body = ProblemDocument),
+    )
+)]
 async fn start(State(access): State<Arc<Access>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let body = access.body_limits().of_small_body().receive(&parts, body).await?;
@@ -52,6 +76,10 @@ async fn start(State(access): State<Arc<Access>>, request: Request) -> Result<Re
 }
 
 /// Ends the session of the caller, if there is one, and removes the cookie.
+#[utoipa::path(
+    delete, path = "/session", tag = "session", operation_id = "endSession", security(()),
+    responses((status = 204, description = "There is no session, and the cookie is removed"))
+)]
 async fn end(State(access): State<Arc<Access>>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     let cookie = access.end_session(&parts).await?;

@@ -1,5 +1,6 @@
 //! Tokens: of each, the server stores only the SHA-256.
 
+mod addition;
 pub(crate) mod entry;
 mod file;
 pub(crate) mod hash;
@@ -128,6 +129,28 @@ impl Tokens {
         let secret = TokenSecret::generate()?;
         let entry = TokenEntry::new(name, role, &secret.hash().to_string())?;
         Ok((secret, entry))
+    }
+
+    /// Adds an entry to a file of tokens, which is created if it does not exist and is then readable by its owner only.
+    /// A running server uses the token within a second.
+    ///
+    /// ```
+    /// use koan_backup_http::{Role, Tokens};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("tokens.toml");
+    /// let (secret, entry) = Tokens::generate("ci", Role::Operator)?;
+    /// Tokens::add_to_file(&path, &entry)?;
+    /// let tokens = Tokens::file(&path)?;
+    /// # let _ = (secret, tokens);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The file has a mistake, contains a token with the same name, or cannot be written. It is unchanged then.
+    pub fn add_to_file(path: impl AsRef<Path>, entry: &TokenEntry) -> Result<(), Error> {
+        let path = path.as_ref();
+        addition::add(path, entry).map_err(|error| at_path(path, error))
     }
 
     /// Returns whether no token is declared and no file is used.

@@ -10,12 +10,15 @@ use koan_backup_core::catalog::{Order, SortBy};
 use koan_backup_core::entity::PolicySource;
 use koan_backup_core::report::{UncoveredColumn, UncoveredTable};
 use maud::{Markup, html};
+use serde::Deserialize;
 
+use super::form::{Form, go_to};
 use super::frame::{Refresh, Screen, View};
 use super::problem::sentence;
 use super::state::Level;
 use super::wording;
-use crate::access::extractor::Viewer;
+use crate::access::Role;
+use crate::access::extractor::{Operator, Viewer};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -42,8 +45,8 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
     let gaps = inventory.uncovered.len() + inventory.warnings.len();
     let content = html! {
         h1 { @if gaps == 0 { "Everything is covered" } @else { "Not everything is covered" } }
-        (included(&view, inventory, &records))
-        @if gaps > 0 { (uncovered(inventory)) }
+        (included(&view, &inventory, &records))
+        @if gaps > 0 { (uncovered(&inventory)) }
         @if !inventory.excluded.is_empty() {
             section aria-labelledby="excluded" {
                 h2 #excluded { "Excluded with a reason" }
@@ -74,8 +77,28 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
             }
         }
         p.muted { "The databases were described " (view.time(inventory.discovered_at)) "." }
+        @if view.may(Role::Operator) {
+            form method="post" action=(view.link("/coverage/refresh")) {
+                button type="submit" { "Describe them again" }
+            }
+        }
     };
     Ok(view.page(Screen::Coverage, "Coverage", Refresh::Never, &content))
+}
+
+/// The form of a refresh.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefreshForm {}
+
+/// Describes the databases again.
+pub(super) async fn refresh(
+    _: Operator,
+    State(shared): AppState,
+    Form(RefreshForm {}): Form<RefreshForm>,
+) -> Result<Response, Problem> {
+    shared.koan.refresh_inventory().await?;
+    Ok(go_to(&shared, "/coverage"))
 }
 
 fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::cross_site::same_site_get;
-use crate::access::extractor::{Admin, Viewer};
+use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::backups::{self, Accepted};
 use crate::comparisons::Comparison;
 use crate::problem::{Problem, ProblemDocument};
@@ -48,7 +48,23 @@ pub(super) struct AcknowledgeBody {
     responses((status = 200, description = "The inventory", body = Object))
 )]
 pub(super) async fn inventory(_: Viewer, State(shared): AppState) -> Json<Inventory> {
-    Json(shared.koan.inventory().clone())
+    Json(Inventory::clone(&shared.koan.inventory()))
+}
+
+/// Describes the databases again, and returns the new inventory. It contains, for example, a table that was created
+/// after the start. It changes nothing that is stored; the role is that of an operator, because it reads the databases.
+#[utoipa::path(
+    post, path = "/api/backup/inventory/refresh", tag = "coverage", operation_id = "refreshInventory",
+    responses(
+        (status = 200, description = "The new inventory", body = Object),
+        (status = 502, description = "A database cannot be read; the inventory is unchanged", body = ProblemDocument),
+    )
+)]
+pub(super) async fn refresh_inventory(
+    _: Operator,
+    State(shared): AppState,
+) -> Result<Json<Inventory>, Problem> {
+    Ok(Json(Inventory::clone(&*shared.koan.refresh_inventory().await?)))
 }
 
 /// Returns counts and sizes of the backups in all storage profiles.

@@ -97,7 +97,8 @@ pub(super) async fn info(
 ) -> Result<Json<Value>, Problem> {
     let profile = parameters.storage_profile.as_deref();
     let manifest = backups::find_of_entity(&shared.koan, &entity.name, &backup, profile).await?;
-    manifest_document(&manifest, profile.unwrap_or(&backups::default_profile(&shared.koan))).map(Json)
+    let profile = profile.map_or_else(|| backups::default_profile(&shared.koan), str::to_owned);
+    manifest_document(&shared, &manifest, &profile).await.map(Json)
 }
 
 /// Deletes a backup with its archive, if it contains no other entity.

@@ -72,7 +72,8 @@ pub(super) async fn manifest(
 ) -> Result<Json<Value>, Problem> {
     let profile = parameters.storage_profile.as_deref();
     let manifest = backups::find(&shared.koan, &backup, profile, Accepted::Any, &[]).await?;
-    manifest_document(&manifest, profile.unwrap_or(&backups::default_profile(&shared.koan))).map(Json)
+    let profile = profile.map_or_else(|| backups::default_profile(&shared.koan), str::to_owned);
+    manifest_document(&shared, &manifest, &profile).await.map(Json)
 }
 
 /// Deletes a backup with its archive. The path contains its complete id.

@@ -1,26 +1,22 @@
 //! Operations: their state, their events, and their cancellation.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::sse::Event;
 use axum::response::{IntoResponse as _, Response};
 use futures::stream::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::extractor::{Operator, Viewer};
+use crate::event_stream;
 use crate::operations::{OperationEvent, OperationId, OperationQuery, OperationStatus};
 use crate::problem::{Problem, ProblemDocument, ProblemKind};
 use crate::requests::{PathParameters, QueryParameters};
 use crate::responses::OperationDocument;
 use crate::state::AppState;
-
-/// How long a stream of events is silent at most, so that proxies do not close it.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The state of an operation, as a query parameter.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -126,7 +122,8 @@ pub(super) async fn read(
 }
 
 /// Returns the events of an operation as server-sent events. Each has a number (`id`), a type (`status`, `progress` or
-/// `end`) and the operation as JSON. The header `Last-Event-ID` continues a stream.
+/// `end`) and the operation as JSON. The header `Last-Event-ID` continues a stream. It also ends when the token or the
+/// session of the caller is no longer valid.
 #[utoipa::path(
     get, path = "/api/backup/operations/{id}/events", tag = "operations", operation_id = "followOperation",
     params(
@@ -141,13 +138,13 @@ pub(super) async fn read(
     )
 )]
 pub(super) async fn events(
-    _: Viewer,
+    Viewer(caller): Viewer,
     State(shared): AppState,
     path: PathParameters,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Result<Response, Problem> {
     let id = OperationId::of_path(&path)?;
-    let last = headers.get("last-event-id").map(|value| {
+    let last = parts.headers.get("last-event-id").map(|value| {
         let number = value.to_str().ok().and_then(|text| text.parse().ok());
         number.ok_or_else(|| {
             Problem::new(ProblemKind::Malformed, "`Last-Event-ID` is not the number of an event")
@@ -164,9 +161,9 @@ pub(super) async fn events(
     let events = events.map(move |OperationEvent { sequence, kind, operation }| {
         let document = OperationDocument::new(&operation, &links);
         let data = serde_json::to_string(&document).unwrap_or_default();
-        Ok::<_, Infallible>(Event::default().id(sequence.to_string()).event(kind.name()).data(data))
+        Event::default().id(sequence.to_string()).event(kind.name()).data(data)
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(event_stream::respond(&shared, parts, caller, events))
 }
 
 /// Requests that an operation stops. It is cancelled once its work has stopped. An operator cancels its own operations,
