@@ -26,8 +26,11 @@ pub(crate) struct SidecarCache<T> {
     /// What the user should do about a damaged file.
     remedy: &'static str,
     /// The known files, by profile.
-    known: Mutex<HashMap<String, HashMap<BackupId, (FileFingerprint, T)>>>,
+    known: Mutex<HashMap<String, KnownFiles<T>>>,
 }
+
+/// The known files of a profile: for each, its fingerprint and its content.
+type KnownFiles<T> = HashMap<BackupId, (FileFingerprint, T)>;
 
 impl<T: Clone + DeserializeOwned> SidecarCache<T> {
     pub(crate) fn new(folder: &'static str, remedy: &'static str) -> Self {
@@ -57,11 +60,7 @@ impl<T: Clone + DeserializeOwned> SidecarCache<T> {
         Ok(found)
     }
 
-    fn with_profile<R>(
-        &self,
-        profile: &str,
-        work: impl FnOnce(&mut HashMap<BackupId, (FileFingerprint, T)>) -> R,
-    ) -> R {
+    fn with_profile<R>(&self, profile: &str, work: impl FnOnce(&mut KnownFiles<T>) -> R) -> R {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         work(known.entry(profile.to_owned()).or_default())
     }
@@ -69,9 +68,8 @@ impl<T: Clone + DeserializeOwned> SidecarCache<T> {
 
 /// Returns the contents of the listed files that are known, and the other files. Forgets the files that are no longer
 /// listed.
-#[expect(clippy::type_complexity, reason = "the two groups of one list")]
 fn partition<T: Clone>(
-    known: &mut HashMap<BackupId, (FileFingerprint, T)>,
+    known: &mut KnownFiles<T>,
     listed: Vec<(BackupId, ListedFile)>,
 ) -> (Vec<(BackupId, T)>, HashMap<BackupId, ListedFile>) {
     let (mut cached, mut unknown) = (Vec::with_capacity(listed.len()), HashMap::new());

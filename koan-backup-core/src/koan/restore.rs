@@ -285,7 +285,7 @@ impl IntoFuture for ViabilityBuilder {
                     restore::assess(&koan.environment, &backup, &identities, &options).await
                 }
                 RestoreSource::Directory(root, backup) => {
-                    tree::assess(&koan.environment, root, &backup, &options).await
+                    Box::pin(tree::assess(&koan.environment, root, &backup, &options)).await
                 }
             }
         })
