@@ -80,8 +80,8 @@ impl ManifestCache {
         Ok(listing)
     }
 
-    /// Returns what [`all`](Self::all) does, newest first and without known damage, which a search for a backup does not
-    /// need.
+    /// Returns what [`all`](Self::all) does, newest first and without known damage, which a search for a backup
+    /// does not need.
     ///
     /// # Errors
     /// The errors of [`all`](Self::all).

@@ -131,7 +131,7 @@ impl<'a> SearchedProfile<'_, 'a> {
     /// # Errors
     /// The storage cannot be read; an incomplete list is never returned.
     pub(crate) async fn list(&self) -> Result<Listing> {
-        let listing = self.manifests.newest_first(self.name, self.storage).await?;
+        let listing = Box::pin(self.manifests.newest_first(self.name, self.storage)).await?;
         listing.unreadable.iter().for_each(|manifest| manifest.log(self.storage));
         Ok(listing)
     }
@@ -148,7 +148,7 @@ impl<'a> SearchedProfile<'_, 'a> {
     ) -> Result<Option<StoredBackup<'a>>> {
         for id in candidates {
             let path = manifest_path(id);
-            match read(self.storage, &path).await {
+            match Box::pin(read(self.storage, &path)).await {
                 Ok(None) => {}
                 Ok(Some(backup)) => return Ok(Some(backup)),
                 Err(error) => match UnreadableManifest::from_error(self.storage, &path, &error) {

@@ -158,6 +158,8 @@ async fn wrk(address: SocketAddr, path: &str, connections: u32, seconds: u32) ->
     let arguments = [
         "--latency".to_owned(),
         "-t1".to_owned(),
+        "--timeout".to_owned(),
+        "60s".to_owned(),
         format!("-c{connections}"),
         format!("-d{seconds}s"),
         "-H".to_owned(),

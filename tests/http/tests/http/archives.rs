@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Replaces the archive of a backup by a file of `blocks` random mebibytes, and returns the hash of the file. A download
-/// does not open the archive, so its content need not be a ZIP file.
+/// Replaces the archive of a backup by a file of `blocks` random mebibytes, and returns the hash of the file. A
+/// download does not open the archive, so its content need not be a ZIP file.
 pub(crate) fn replace(backups: &Path, id: &str, blocks: u64) -> String {
     let path = backups.join(format!("manifests/{id}.json"));
     let mut manifest: Value =
