@@ -32,9 +32,6 @@ pub(crate) struct SidecarCache<T> {
     known: Mutex<HashMap<String, KnownFiles<T>>>,
 }
 
-/// The known files of a profile: for each, its fingerprint and its content.
-type KnownFiles<T> = HashMap<BackupId, (FileFingerprint, T)>;
-
 impl<T: Clone + DeserializeOwned> SidecarCache<T> {
     pub(crate) fn new(folder: &'static str, remedy: &'static str) -> Self {
         Self { folder, remedy, known: Mutex::default() }

@@ -53,6 +53,10 @@ async fn a_damaged_archive_does_not_end_as_a_complete_download() {
     bytes[middle] ^= 1;
     std::fs::write(&file, bytes).expect("the archive is damaged");
     let path = format!("/backup/users/{id}/download");
-    let damaged = client.request(Method::GET, &path, ADMIN).send().await.expect("the server answers");
-    assert!(damaged.bytes().await.is_err(), "the connection ends before the last byte of a damaged archive");
+    // A short archive may end before the client has received the head of the response.
+    let damaged = match client.request(Method::GET, &path, ADMIN).send().await {
+        Ok(answer) => answer.bytes().await,
+        Err(error) => Err(error),
+    };
+    assert!(damaged.is_err(), "the connection ends before the last byte of a damaged archive");
 }

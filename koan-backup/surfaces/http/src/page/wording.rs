@@ -133,7 +133,7 @@ mod tests {
             [size(0), size(1023), size(1024), size(30_303_846)],
             ["0 B", "1023 B", "1.0 KiB", "28.8 MiB"]
         );
-        assert_eq!(size(u64::MAX), "16384.0 PiB");
+        assert_eq!(size(u64::MAX), "16383.9 PiB");
         assert_eq!([number(7), number(1_234), number(1_000_000)], ["7", "1,234", "1,000,000"]);
         assert_eq!(
             [counted(1, "entity"), counted(2, "entity"), counted(2, "day")],
