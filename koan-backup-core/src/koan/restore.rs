@@ -90,13 +90,16 @@ impl RestoreBuilder {
 
     application_setter!();
 
-    /// Sets what happens to a record whose key already exists. By default it is overwritten.
+    /// Sets what happens to a record whose key already exists. By default it is overwritten. With
+    /// [`replace_existing`](Self::replace_existing), the mode has no effect: no existing record is kept, and none is a
+    /// conflict.
     pub fn on_conflict(mut self, mode: ConflictMode) -> Self {
         self.options.conflict = mode;
         self
     }
 
-    /// Deletes existing records that are not in the archive.
+    /// Deletes existing records that are not in the archive, and overwrites the others, so that the records are those of
+    /// the archive afterwards.
     pub fn replace_existing(mut self) -> Self {
         self.options.replace_existing = true;
         self

@@ -103,7 +103,8 @@ impl MachineState {
 
     /// Returns the directory.
     pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+        // The records of locations are in a folder of their own.
+        self.directory.parent().unwrap_or(&self.directory)
     }
 
     /// Returns all recorded locations, in any order.

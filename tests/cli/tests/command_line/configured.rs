@@ -76,6 +76,14 @@ fn a_restore_uses_the_configured_defaults_unless_a_flag_is_given() {
     let assert = run(&shop, &["restore", "latest", "--yes"]).failure();
     assert!(errors(&assert).contains("exist"), "`fail` refuses existing records: {}", errors(&assert));
     run(&shop, &["restore", "latest", "--yes", "--on-conflict", "overwrite"]).code(0);
+    for mode in ["keep", "fail"] {
+        let assert =
+            run(&shop, &["restore", "latest", "--yes", "--replace-existing", "--on-conflict", mode]).code(2);
+        assert!(errors(&assert).contains("contradicts --replace-existing"), "{}", errors(&assert));
+        let mut command = shop.command(&["restore", "latest", "--yes", "--on-conflict", mode]);
+        let assert = command.env("SHOP_CONFIGURED", "1").env("SHOP_REPLACE_EXISTING", "1").assert().code(2);
+        assert!(errors(&assert).contains("contradicts the setting"), "{}", errors(&assert));
+    }
     // The question names what the configured defaults do.
     let mut command = shop.command(&["restore", "latest"]);
     let assert = command.env("SHOP_CONFIGURED", "1").env("SHOP_REPLACE_EXISTING", "1").assert().code(2);

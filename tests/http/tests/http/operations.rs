@@ -92,3 +92,11 @@ async fn after_shutdown_the_server_is_not_ready_and_starts_nothing() {
     client.post("/backup/create", &json!({})).await.problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     assert_eq!(client.get("/api/backup/manifests").await.body["totalCount"], 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_recorded_in_the_state_directory() {
+    let client = Client::start().await;
+    client.backup("nightly").await;
+    let file = client.folder.path().join("state/operations.sqlite");
+    assert!(file.is_file(), "`{}` does not exist", file.display());
+}

@@ -57,6 +57,23 @@ async fn names_of_things_that_do_not_exist_are_refused_before_an_operation_is_ac
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_cannot_keep_the_records_that_it_replaces() {
+    let client = Client::start().await;
+    let id = client.backup("nightly").await;
+    for mode in ["keep", "fail"] {
+        let body = json!({ "replaceExisting": true, "conflictMode": mode, "confirm": "shop.db" });
+        for path in [format!("/api/backup/restore/{id}"), format!("/api/backup/restore/{id}/test")] {
+            let refused = client.post(&path, &body).await;
+            let text = refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+            assert!(text.contains("`conflictMode`"), "{text}");
+        }
+    }
+    let body = json!({ "replaceExisting": true, "conflictMode": "overwrite", "confirm": "shop.db" });
+    let restored = client.post(&format!("/api/backup/restore/{id}?wait=true"), &body).await;
+    assert_eq!(restored.status, StatusCode::OK, "{restored:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_query_is_checked_like_a_body() {
     let client = Client::start().await;
     for query in [

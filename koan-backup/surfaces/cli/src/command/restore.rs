@@ -43,6 +43,7 @@ impl RestoreArgs {
         let (output, flags) = (&session.output, &self.flags);
         session.refuse_fixed(flags.settings())?;
         let defaults = session.koan.restore_defaults();
+        flags.refuse_contradiction(defaults.replace_existing)?;
         let allows_partial = flags.allow_partial || defaults.allow_partial;
         let wanted = Wanted {
             reference: &self.backup,

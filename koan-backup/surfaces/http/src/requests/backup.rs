@@ -41,8 +41,10 @@ pub(crate) enum CompressionLevel {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CreateBody {
     /// The names of the entities. Without this field, all covered entities are backed up.
+    #[schema(min_items = 1)]
     entities: Option<Vec<String>>,
     /// What the backup contains. Without this field: everything that is supported.
+    #[schema(min_items = 1)]
     include: Option<Vec<Source>>,
     /// The name of the backup. Without this field, the default name of the application is used.
     #[schema(min_length = 1, max_length = 128)]
@@ -107,12 +109,16 @@ pub(crate) struct BackupBody {
     /// The name of the storage profile. Without this field, the default profile is used.
     pub(crate) storage_profile: Option<String>,
     /// The names of the entities. A selective backup requires entities or providers.
+    #[schema(min_items = 1)]
     pub(crate) entity_types: Option<Vec<String>>,
     /// The names of entities that are not backed up.
+    #[schema(min_items = 1)]
     pub(crate) exclude_entity_types: Option<Vec<String>>,
     /// The names or kinds of the providers whose entities are backed up.
+    #[schema(min_items = 1)]
     pub(crate) include_providers: Option<Vec<String>>,
     /// The names or kinds of the providers whose entities are not backed up.
+    #[schema(min_items = 1)]
     pub(crate) exclude_providers: Option<Vec<String>>,
     /// How many entities are read at the same time.
     #[schema(minimum = 1, maximum = 20)]

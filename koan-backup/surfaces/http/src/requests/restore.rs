@@ -54,6 +54,7 @@ pub(crate) struct RestoreBody {
     /// The name of the storage profile that contains the backup. Without this field, the default profile is used.
     pub(crate) storage_profile: Option<String>,
     /// The names of the entities. Without this field, every entity of the backup is restored.
+    #[schema(min_items = 1)]
     pub(crate) entity_types: Option<Vec<String>>,
     /// The set into which the records are written.
     pub(crate) target_set: Option<String>,

@@ -16,7 +16,7 @@ use crate::state::AppState;
 /// Starts a backup of all covered entities.
 #[utoipa::path(
     post, path = "/api/backup/all", tag = "create", operation_id = "backupAll",
-    params(WaitParameters), request_body = BackupBody,
+    params(WaitParameters), request_body = Option<BackupBody>,
     responses(
         (status = 202, description = "The backup was accepted", body = OperationDocument),
         (status = 200, description = "The result, if the client waits for it", body = BackupResult),
@@ -61,7 +61,7 @@ pub(super) async fn selective(
 #[utoipa::path(
     post, path = "/api/{entity}/backup", tag = "entities", operation_id = "backupEntity",
     params(("entity" = String, Path, description = "The name of the entity or of its table"), WaitParameters),
-    request_body = BackupBody,
+    request_body = Option<BackupBody>,
     responses(
         (status = 202, description = "The backup was accepted", body = OperationDocument),
         (status = 200, description = "The result, if the client waits for it", body = BackupResult),

@@ -16,7 +16,7 @@ use crate::state::AppState;
 /// Starts a backup of all covered entities, or of those in the body.
 #[utoipa::path(
     post, path = "/backup/create", tag = "create", operation_id = "createBackup",
-    params(WaitParameters), request_body = CreateBody,
+    params(WaitParameters), request_body = Option<CreateBody>,
     responses(
         (status = 202, description = "The backup was accepted", body = OperationDocument),
         (status = 200, description = "The result, if the client waits for it", body = BackupResult),

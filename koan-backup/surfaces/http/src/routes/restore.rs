@@ -19,7 +19,7 @@ use crate::state::AppState;
 #[utoipa::path(
     post, path = "/api/backup/restore/{backup}", tag = "restore", operation_id = "restore",
     params(("backup" = String, Path, description = "An id, its last eight digits, or a name (its newest backup)"), WaitParameters),
-    request_body = RestoreBody,
+    request_body = Option<RestoreBody>,
     responses(
         (status = 202, description = "The restore was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
@@ -49,7 +49,7 @@ pub(super) async fn restore(
 #[utoipa::path(
     post, path = "/api/backup/restore/{backup}/test", tag = "restore", operation_id = "testRestore",
     params(("backup" = String, Path, description = "An id, its last eight digits, or a name (its newest backup)"), WaitParameters),
-    request_body = RestoreBody,
+    request_body = Option<RestoreBody>,
     responses(
         (status = 202, description = "The check was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
@@ -79,7 +79,7 @@ pub(super) async fn test(
         ("at" = String, Path, description = "An id, its last eight digits, `latest`, or a time such as 2025-10-02T15-30-45Z"),
         WaitParameters,
     ),
-    request_body = EntityRestoreBody,
+    request_body = Option<EntityRestoreBody>,
     responses(
         (status = 202, description = "The restore was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
@@ -115,7 +115,7 @@ pub(super) async fn restore_at(
         ("backup" = String, Path, description = "An id, its last eight digits, or a name (its newest backup)"),
         WaitParameters,
     ),
-    request_body = RestoreBody,
+    request_body = Option<RestoreBody>,
     responses(
         (status = 202, description = "The restore was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),

@@ -23,6 +23,7 @@ pub(super) struct VerifyBody {
     /// The name of the storage profile. Without this field, the default profile is used.
     storage_profile: Option<String>,
     /// The names of the entities. Without this field, the whole backup is verified.
+    #[schema(min_items = 1)]
     entity_types: Option<Vec<String>>,
     /// The percentage of the blocks of each entity that is verified. Without this field, all blocks are.
     #[schema(minimum = 1, maximum = 100)]
@@ -52,6 +53,7 @@ pub(super) struct ProfileBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RecoverBody {
     /// The names of the storage profiles. Without this field, all profiles are examined.
+    #[schema(min_items = 1)]
     storage_profiles: Option<Vec<String>>,
 }
 
@@ -60,6 +62,7 @@ pub(super) struct RecoverBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct MaintenanceBody {
     /// The names of the storage profiles. Without this field, all profiles are maintained.
+    #[schema(min_items = 1)]
     storage_profiles: Option<Vec<String>>,
     /// Whether backups are removed as the retention policy of the application requires. It needs the role `admin`.
     retention: Option<bool>,
@@ -71,7 +74,7 @@ pub(super) struct MaintenanceBody {
 #[utoipa::path(
     post, path = "/api/backup/verify/{backup}", tag = "backups", operation_id = "verify",
     params(("backup" = String, Path, description = "An id, its last eight digits, or a name (its newest backup)"), WaitParameters),
-    request_body = VerifyBody,
+    request_body = Option<VerifyBody>,
     responses(
         (status = 202, description = "The verification was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it; the backup is valid if it has no `issues`", body = Object),
@@ -127,7 +130,7 @@ pub(super) async fn copy(
 #[utoipa::path(
     post, path = "/api/backup/rekey/{backup}", tag = "storage", operation_id = "rekey",
     params(("backup" = String, Path, description = "An id, its last eight digits, or a name (its newest backup)"), WaitParameters),
-    request_body = ProfileBody,
+    request_body = Option<ProfileBody>,
     responses(
         (status = 202, description = "The work was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
@@ -152,7 +155,7 @@ pub(super) async fn rekey(
 /// Starts a recovery: unlisted archives are verified, and their manifests are published again.
 #[utoipa::path(
     post, path = "/api/backup/recover", tag = "storage", operation_id = "recover",
-    params(WaitParameters), request_body = RecoverBody,
+    params(WaitParameters), request_body = Option<RecoverBody>,
     responses(
         (status = 202, description = "The recovery was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
@@ -175,7 +178,7 @@ pub(super) async fn recover(
 /// Starts one maintenance run.
 #[utoipa::path(
     post, path = "/api/backup/maintenance", tag = "storage", operation_id = "maintain",
-    params(WaitParameters), request_body = MaintenanceBody,
+    params(WaitParameters), request_body = Option<MaintenanceBody>,
     responses(
         (status = 202, description = "The maintenance was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),

@@ -7,6 +7,7 @@ use koan_backup_core::builders::RestoreBuilder;
 use koan_backup_core::{ConflictMode, RestoreLevel};
 
 use crate::arguments;
+use crate::failure::{Failure, Outcome};
 use crate::selection::SelectionArgs;
 
 /// The flags of a restore, without those about output and questions.
@@ -99,6 +100,22 @@ impl RestoreFlags {
             self.concurrency.map(|_| ("--concurrency", "restore.max_concurrency")),
             self.timeout.map(|_| ("--timeout", "restore.timeout")),
         ]
+    }
+
+    /// Refuses to keep existing records, or to fail because of them, if they are replaced.
+    pub(super) fn refuse_contradiction(&self, replaces_by_default: bool) -> Outcome<()> {
+        let mode = match self.on_conflict {
+            Some(Conflict::Keep) => "keep",
+            Some(Conflict::Fail) => "fail",
+            Some(Conflict::Overwrite) | None => return Ok(()),
+        };
+        let (cause, remedy) = match (self.replace_existing, replaces_by_default) {
+            (true, _) => ("--replace-existing", "omit one of the two flags"),
+            (false, true) => ("the setting restore.replace_existing", "omit the flag, or change the setting"),
+            (false, false) => return Ok(()),
+        };
+        let text = format!("--on-conflict {mode} contradicts {cause}, which replaces existing records");
+        Err(Failure::usage(text, remedy))
     }
 
     /// Applies the flags to a restore, except those of the selection.
