@@ -42,6 +42,9 @@ pub(crate) fn measure(table: &mut Table) -> Result<()> {
             format!("/backup/Order/{newest}/info"),
             "/backup/Order/latest/info".to_owned(),
             "/api/backup/status".to_owned(),
+            "/ui".to_owned(),
+            "/ui/backups".to_owned(),
+            format!("/ui/backups/{newest}"),
         ];
         let mut bodies = Vec::new();
         for path in &paths {
