@@ -60,8 +60,9 @@ pub(crate) async fn application(
         .await?;
     // The file contains only the hash of the token.
     let (token, entry) = Tokens::generate("root", Role::Admin)?;
-    std::fs::write(folder.join("tokens.toml"), entry.to_string())?;
-    let mut options = HttpOptions::new().tokens(Tokens::file(folder.join("tokens.toml"))?);
+    let tokens = folder.join("tokens.toml");
+    Tokens::add_to_file(&tokens, &entry)?;
+    let mut options = HttpOptions::new().tokens(Tokens::file(tokens)?);
     if place == Place::Nested {
         options = options.public_path("/ops");
     }

@@ -107,6 +107,8 @@ fn the_inventory_can_be_serialised() {
             ],
             "excluded": [with(models("InvoiceIndex", 27), json!({ "reason": "rebuilt from invoices" }))],
             "uncovered": [with(models("Draft", 20), json!({ "why": "scope: None" }))],
+            "uncoveredTables": [],
+            "uncoveredColumns": [],
             "crates": [counts("inventory", 2, 0, 0), counts("koan_backup_test_models", 1, 1, 1)],
             "warnings": [],
             "remedies": ["add `#[entity_backup]`, or `#[entity_backup(enabled = false, reason = \"…\")]`"],

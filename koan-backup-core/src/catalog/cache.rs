@@ -1,5 +1,5 @@
-//! A cache of manifests. Manifests are never changed in place, so a file whose size, modification time and
-//! tag are unchanged has the cached content.
+//! A cache of manifests. A manifest is replaced only as a whole, by a rekey or a recovery, so a file whose size,
+//! modification time and tag are unchanged has the cached content. In memory, it is read again after an hour.
 //!
 //! The cache is optional: a manifest that is missing or damaged in the cache is read from the storage.
 

@@ -1,10 +1,15 @@
 //! Listings that concurrent callers share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::foundation::error::Result;
+use crate::foundation::error::{Error, ErrorKind, Result};
 
-/// Runs at most one listing at a time, and shares its result with the callers that wait for it.
+/// How long a caller waits for the listing of another caller. That caller may not be polled at present, so after this
+/// time each waiting caller lists itself.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Runs one listing at a time, and shares its result with the callers that wait for it.
 ///
 /// A caller never receives a listing that began before its call, because that listing may lack what was published in
 /// the meantime. Therefore a caller waits for the end of the listing that runs, and for the next one.
@@ -21,8 +26,46 @@ struct State<T> {
     begun: u64,
     /// The number of callers that have no result yet.
     callers: usize,
-    /// The number and the result of the last listing; no result if it failed. It is kept only while there are callers.
-    last: Option<(u64, Option<Arc<T>>)>,
+    /// The number and the result of the last listing. It is kept only while there are callers.
+    last: Option<(u64, Shared<T>)>,
+}
+
+/// The result of a listing for all callers that waited for it.
+#[derive(Debug)]
+enum Shared<T> {
+    Listed(Arc<T>),
+    Failed(Arc<Failure>),
+}
+
+/// An error that several callers receive.
+#[derive(Debug)]
+struct Failure {
+    kind: ErrorKind,
+    text: String,
+    help: Option<String>,
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Listed(listing) => Self::Listed(Arc::clone(listing)),
+            Self::Failed(failure) => Self::Failed(Arc::clone(failure)),
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: &Error) -> Self {
+        Self { kind: error.kind(), text: error.chain(), help: error.help().map(str::to_owned) }
+    }
+
+    fn error(&self) -> Error {
+        let error = Error::new(self.kind, self.text.clone());
+        match &self.help {
+            Some(help) => error.with_help(help.clone()),
+            None => error,
+        }
+    }
 }
 
 impl<T> Default for SharedListing<T> {
@@ -36,22 +79,20 @@ impl<T> SharedListing<T> {
     /// Returns the result of a listing that began after this call.
     ///
     /// # Errors
-    /// The errors of `list`. Callers that waited for a failed listing list themselves, because an error has only one
-    /// receiver.
+    /// The errors of `list`. Callers that waited for a failed listing receive its kind, text and remedy.
     ///
     /// # Cancel safety
-    /// The future can be dropped; the next caller lists then.
+    /// The future can be dropped; the next caller lists then. While it is not polled, other callers wait for at most
+    /// five seconds, and then list themselves.
     pub(super) async fn next<F: Future<Output = Result<T>>>(&self, list: impl Fn() -> F) -> Result<Arc<T>> {
         let caller = Caller::new(self);
-        let turn = self.turn.lock().await;
+        let Ok(_turn) = tokio::time::timeout(MAX_WAIT, self.turn.lock()).await else {
+            return list().await.map(Arc::new);
+        };
         let last = self.state().last.as_ref().filter(|(number, _)| *number > caller.arrived).cloned();
         match last {
-            Some((_, Some(listing))) => Ok(listing),
-            // Waiting callers fail at the same time, and not one after the other.
-            Some((_, None)) => {
-                drop(turn);
-                list().await.map(Arc::new)
-            }
+            Some((_, Shared::Listed(listing))) => Ok(listing),
+            Some((_, Shared::Failed(failure))) => Err(failure.error()),
             None => {
                 let number = {
                     let mut state = self.state();
@@ -59,7 +100,11 @@ impl<T> SharedListing<T> {
                     state.begun
                 };
                 let listed = list().await.map(Arc::new);
-                self.state().last = Some((number, listed.as_ref().ok().cloned()));
+                let shared = match &listed {
+                    Ok(listing) => Shared::Listed(Arc::clone(listing)),
+                    Err(error) => Shared::Failed(Arc::new(Failure::of(error))),
+                };
+                self.state().last = Some((number, shared));
                 listed
             }
         }
@@ -159,15 +204,34 @@ mod tests {
         assert_eq!(second.await, 2);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_is_not_polled_blocks_no_other_caller() {
+        let source = Source::new();
+        let mut parked = Box::pin(source.next());
+        assert!(parked.as_mut().now_or_never().is_none(), "the first listing runs");
+        source.permissions.add_permits(2);
+        // The time passes by itself, because nothing else can happen.
+        assert_eq!(source.next().await, 2, "the caller lists itself");
+        assert_eq!(parked.await, 1);
+    }
+
     #[tokio::test]
     async fn every_caller_receives_the_error_of_a_listing() {
-        let shared = SharedListing::<u64>::default();
+        let (shared, begun) = (SharedListing::<u64>::default(), AtomicU64::new(0));
         let fail = || async {
+            begun.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
-            Err(Error::new(ErrorKind::Storage, "the store is gone"))
+            Err(Error::new(ErrorKind::Storage, "the store is gone").with_help("start it"))
         };
-        let results = futures::future::join_all((0..3).map(|_| shared.next(fail))).await;
-        assert!(results.iter().all(Result::is_err), "{results:?}");
+        let results = futures::future::join_all((0..5).map(|_| shared.next(fail))).await;
+        for result in &results {
+            let error = result.as_ref().expect_err("the store is gone");
+            assert_eq!(
+                (error.kind(), error.message(), error.help()),
+                (ErrorKind::Storage, "the store is gone", Some("start it"))
+            );
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 2, "a failing store is listed by one caller at a time");
         assert!(shared.state().last.is_none(), "nothing is kept");
     }
 }

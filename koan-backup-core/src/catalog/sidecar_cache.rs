@@ -153,8 +153,12 @@ mod tests {
         let (folder, storage, id) = profile(Duration::ZERO).await;
         let cache = SidecarCache::new(FOLDER, "");
         assert_eq!(read(&cache, &storage).await, [1]);
+        // The file is replaced within the same time of its file system, so that its fingerprint stays.
+        let modified = std::fs::metadata(path(&folder, id)).and_then(|meta| meta.modified()).expect("a time");
         let content = std::fs::read_to_string(path(&folder, id)).expect("the content");
         std::fs::write(path(&folder, id), content.replace('1', "3")).expect("the file is written");
+        let file = std::fs::File::options().write(true).open(path(&folder, id)).expect("the file exists");
+        file.set_modified(modified).expect("the time is set");
         assert_eq!(read(&cache, &storage).await, [3], "a young file is read again");
     }
 }

@@ -2,14 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::path::Path;
+use tokio::time::Instant;
 
 use crate::archive::Manifest;
 use crate::storage::{FileFingerprint, ListedFile};
 
 /// The maximum size of the files of all manifests in memory. Further manifests are read for each listing.
 const MAX_KNOWN_BYTES: u64 = 128 << 20;
+
+/// How long a manifest is known. It is then read again, so that damage which does not change the file's fingerprint is
+/// noticed.
+const MAX_KNOWN_TIME: Duration = Duration::from_secs(3600);
 
 /// The manifests that are cached in memory, of all profiles.
 #[derive(Debug, Default)]
@@ -20,8 +26,8 @@ pub(super) struct KnownManifests {
     bytes: u64,
 }
 
-/// A manifest with the fingerprint of its file.
-type KnownManifest = (FileFingerprint, Arc<Manifest>);
+/// A manifest with the fingerprint of its file, and when it was read.
+type KnownManifest = (FileFingerprint, Arc<Manifest>, Instant);
 
 impl KnownManifests {
     /// Returns the manifests of the listed files that are known, and the other files. Forgets the files of the profile
@@ -35,7 +41,9 @@ impl KnownManifests {
         let (mut found, mut unknown) = (Vec::with_capacity(listed.len()), Vec::new());
         for file in listed {
             match known.get(&file.path) {
-                Some((fingerprint, manifest)) if *fingerprint == file.fingerprint => {
+                Some((fingerprint, manifest, read_at))
+                    if *fingerprint == file.fingerprint && read_at.elapsed() < MAX_KNOWN_TIME =>
+                {
                     found.push(Arc::clone(manifest));
                 }
                 _ => unknown.push(file),
@@ -43,7 +51,7 @@ impl KnownManifests {
         }
         if known.len() > found.len() {
             let current: HashSet<_> = found.iter().map(|manifest| manifest.id).collect();
-            known.retain(|_, (fingerprint, manifest)| {
+            known.retain(|_, (fingerprint, manifest, _)| {
                 let is_current = current.contains(&manifest.id);
                 if !is_current {
                     self.bytes = self.bytes.saturating_sub(fingerprint.size_bytes());
@@ -62,7 +70,7 @@ impl KnownManifests {
         }
         let known = self.profiles.entry(Arc::clone(profile)).or_default();
         self.bytes += bytes;
-        if let Some((replaced, _)) = known.insert(file.path, (file.fingerprint, manifest)) {
+        if let Some((replaced, ..)) = known.insert(file.path, (file.fingerprint, manifest, Instant::now())) {
             self.bytes = self.bytes.saturating_sub(replaced.size_bytes());
         }
     }

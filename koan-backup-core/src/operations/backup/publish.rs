@@ -114,9 +114,11 @@ pub(super) async fn write_documents(
 ) -> Result<Manifest> {
     let completed_at = header.now(&environment.clock);
     let duration_ms = millis_between(header.created_at, completed_at);
+    // A refresh of the inventory must not come between the document and the manifest.
+    let inventory = environment.inventory.get();
     let mut documents = vec![
         (entry::SCHEMA_SNAPSHOTS, document(&contents.schemas)),
-        (entry::DISCOVERY_INFO, document(&discovery_document(&environment.inventory.get()))),
+        (entry::DISCOVERY_INFO, document(&discovery_document(&inventory))),
         (entry::PROVIDER_INFO, document(&contents.providers)),
         (entry::BACKUP_STATS, document(&contents.statistics(duration_ms))),
         (entry::BLOCKS, document(&contents.blocks)),
@@ -132,6 +134,7 @@ pub(super) async fn write_documents(
     }
     write(writer, entry::CHECKSUMS, document(&contents.checksums), entries).await?;
     let mut manifest = manifest(environment, storage, header, options, &contents, completed_at);
+    manifest.discovery = discovery_summary(environment, &inventory);
     manifest.verification.overall_checksum = Some(contents.checksums.overall());
     require_readable(&manifest)?;
     write(writer, entry::MANIFEST, manifest.to_json(), entries).await?;
@@ -264,7 +267,7 @@ pub(super) fn manifest(
         encryption: contents.encryption(environment, storage),
         entities: contents.entities.clone(),
         verification: contents.verification(),
-        discovery: discovery_summary(environment),
+        discovery: discovery_summary(environment, &environment.inventory.get()),
         warnings: contents.warnings.clone(),
         unknown: serde_json::Map::new(),
     }
@@ -295,8 +298,7 @@ fn uncovered(inventory: &Inventory) -> Vec<DiscoveryUncovered> {
     inventory.uncovered.iter().map(entry).collect()
 }
 
-fn discovery_summary(environment: &Environment) -> DiscoverySummary {
-    let inventory = environment.inventory.get();
+fn discovery_summary(environment: &Environment, inventory: &Inventory) -> DiscoverySummary {
     let mut entities_by_provider = BTreeMap::new();
     for entity in environment.entities.iter().filter(|entity| entity.policy.is_some()) {
         *entities_by_provider.entry(entity.provider.clone()).or_default() += 1;
@@ -306,8 +308,8 @@ fn discovery_summary(environment: &Environment) -> DiscoverySummary {
         total_entity_types: environment.entities.len(),
         total_providers: environment.providers.len(),
         entities_by_provider,
-        uncovered: uncovered(&inventory),
-        excluded: excluded(&inventory),
+        uncovered: uncovered(inventory),
+        excluded: excluded(inventory),
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) async fn find_of_entity(
         At::Second(second) => {
             let end = second.checked_add(999_999_999.nanoseconds()).unwrap_or(second);
             let default = default_profile(koan);
-            let query = koan.catalog().query().containing(entity).between(second..=end);
+            let query = koan.catalog().own().containing(entity).between(second..=end);
             let query = query.profiles(profile.unwrap_or(&default));
             only_one(entity, &backup.0, &query.await?.entries)?.into()
         }

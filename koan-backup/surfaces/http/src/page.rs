@@ -10,6 +10,7 @@ mod assets;
 mod backup;
 mod backups;
 mod chart;
+mod choices;
 mod compare;
 mod coverage;
 mod form;
@@ -34,10 +35,8 @@ use axum::routing::{get, post};
 use crate::access::gate::Mount;
 use crate::state::Shared;
 
+pub(crate) use address::ROOT;
 pub(crate) use problem::present;
-
-/// The path of the page below the public path.
-pub(crate) const ROOT: &str = "/ui";
 
 /// Returns the routes of the page that need a caller. Each of their handlers requires a role.
 pub(crate) fn protected() -> Router<Arc<Shared>> {

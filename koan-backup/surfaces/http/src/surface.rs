@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Redirect};
+use axum::routing::get;
 use koan_backup_core::{Koan, Result, SystemClock};
 use tokio::sync::Semaphore;
 
@@ -11,6 +13,7 @@ use crate::access::gate::{Access, AccessSettings};
 use crate::access::layer::protect;
 use crate::access::peer::ProxyTrust;
 use crate::access::request_body::BodyLimits;
+use crate::access::response_headers::restrict_browsers;
 use crate::access::sign_in;
 use crate::docs;
 use crate::entities::RoutedEntities;
@@ -21,6 +24,7 @@ use crate::operations::SqliteOperationStore;
 use crate::operations::{OperationLimits, OperationStore, Operations, ProfileOperationStore};
 use crate::options::{HttpOptions, Replicas};
 use crate::page;
+use crate::problem::{Problem, ProblemKind};
 use crate::routes;
 use crate::schemas::SchemaCache;
 use crate::state::Shared;
@@ -138,6 +142,21 @@ impl BackupApi {
     /// Returns the router, which an application nests at the public path: `Router::new().nest("/ops", api.router())`.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// Returns the router of a server that has no other routes: those of the API at the public path, a redirect from the
+    /// root to the web page, and a problem for every other path.
+    pub fn server(&self) -> Router {
+        let links = &self.shared.links;
+        let routes = match links.cookie_path() {
+            "/" => self.router(),
+            path => Router::new().nest(path, self.router()),
+        };
+        let page = links.to(page::ROOT);
+        routes.route("/", get(move || std::future::ready(Redirect::to(&page)))).fallback(async || {
+            let problem = Problem::new(ProblemKind::NotFound, "there is no such route");
+            restrict_browsers(problem.into_response()).await
+        })
     }
 
     /// Ends the streams of events, refuses new operations, cancels those that run, and waits until they have stopped.

@@ -1,6 +1,5 @@
 //! `serve`: the HTTP API, until the process is interrupted.
 
-use axum::Router;
 use clap::Args;
 use koan_backup_core::provider::blocking;
 use koan_backup_http::router;
@@ -47,11 +46,7 @@ impl ServeArgs {
         };
         let server = Server::listen(listen, limits, session.output.clone()).await?;
         let api = router(session.koan.clone(), options).await?;
-        let path = public_path.trim_end_matches('/');
-        let routes = match path {
-            "" => api.router(),
-            path => Router::new().nest(path, api.router()),
-        };
+        let (path, routes) = (public_path.trim_end_matches('/'), api.server());
         let address = server.address()?.to_string();
         let listening = Listening { url: format!("http://{address}{path}"), address, ..of_access(&access) };
         report(session, &listening, &access);
@@ -89,5 +84,8 @@ fn report(session: &Session<'_>, listening: &Listening, access: &ServerAccess) {
             format!("programs on this machine need no token and have the role {role}")
         }
     };
-    session.output.note(format!("listening on {}; {callers}; Ctrl-C stops the server", listening.url));
+    session.output.note(format!(
+        "listening on {}; {callers}; a browser shows the web page; Ctrl-C stops the server",
+        listening.url
+    ));
 }

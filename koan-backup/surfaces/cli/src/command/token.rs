@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use koan_backup_core::{Error, ErrorKind};
 use koan_backup_http::{Role, Tokens};
 use serde::Serialize;
 
@@ -64,9 +65,9 @@ impl TokenArgs {
                 expires: expires.map(|time| time.to_string()),
                 token: secret.expose(),
                 entry: entry.to_string(),
-                file,
+                file: file.clone(),
             });
-            return Ok(Exit::Done);
+            return self.shown(output, file.as_deref());
         }
         output.line(secret.expose());
         match &file {
@@ -79,7 +80,19 @@ impl TokenArgs {
                 output.note("the token is shown only now; add the entry to the file of tokens of the server");
             }
         }
-        Ok(Exit::Done)
+        self.shown(output, file.as_deref())
+    }
+
+    /// Returns an error if the token could not be shown, although its entry was added.
+    fn shown(&self, output: &Output, file: Option<&str>) -> Outcome<Exit> {
+        match file {
+            Some(file) if output.has_fault() => {
+                let text = format!("`{}` was added to {file}, but its token could not be shown", self.name);
+                let remedy = "remove its entry from the file, and run the command again";
+                Err(Error::new(ErrorKind::Storage, text).with_help(remedy).into())
+            }
+            _ => Ok(Exit::Done),
+        }
     }
 }
 

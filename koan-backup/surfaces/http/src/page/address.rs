@@ -5,6 +5,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::operations::OperationId;
 
+/// The path of the page below the public path.
+pub(crate) const ROOT: &str = "/ui";
+
 /// Returns the address of a backup in a storage profile.
 pub(super) fn backup(id: BackupId, profile: &str) -> String {
     format!("/backups/{id}?profile={}", encoded(profile))

@@ -34,7 +34,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 
 /// Returns the route of a file.
 pub(super) fn route(name: &str) -> String {
-    format!("{}/assets/{}/{name}", super::ROOT, *VERSION)
+    format!("{}/assets/{}/{name}", super::address::ROOT, *VERSION)
 }
 
 /// Returns a file. With the version of another release, browsers do not keep it.

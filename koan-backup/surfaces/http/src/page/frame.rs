@@ -5,7 +5,8 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{ROOT, assets, wording};
+use super::address::ROOT;
+use super::{assets, wording};
 use crate::access::{Principal, PrincipalOrigin, Role};
 use crate::state::Shared;
 

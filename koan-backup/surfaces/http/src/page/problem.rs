@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::ROOT;
+use super::address::ROOT;
 use super::frame::{Refresh, View, document, link};
 use super::sign_in::is_screen;
 use crate::access::Principal;

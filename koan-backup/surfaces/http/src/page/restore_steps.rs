@@ -4,11 +4,12 @@ use axum::response::Response;
 use koan_backup_core::catalog::CatalogEntry;
 use maud::{Markup, html};
 
+use super::address::ROOT;
+use super::choices::{Choices, Mode, Selected, Shown};
 use super::form::visit_field;
 use super::frame::{Refresh, Screen, View};
-use super::restore::{Choices, Mode, Selected, Shown};
 use super::state::Level;
-use super::{ROOT, address, operation, report, wording};
+use super::{address, operation, report, wording};
 use crate::access::Role;
 use crate::operations::{Operation, OperationStatus};
 use crate::problem::Problem;

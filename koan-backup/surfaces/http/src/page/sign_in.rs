@@ -8,7 +8,7 @@ use maud::html;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::ROOT;
+use super::address::ROOT;
 use super::form::Form;
 use super::frame::{Refresh, document, link};
 use super::problem::sentence;

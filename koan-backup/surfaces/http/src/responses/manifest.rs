@@ -18,7 +18,7 @@ pub(crate) async fn manifest_document(
     manifest: &Manifest,
     profile: &str,
 ) -> Result<Value, Problem> {
-    let schemas = shared.schemas.read(&shared.koan, manifest, profile).await;
+    let schemas = shared.schemas.read(&shared.koan, manifest, profile).await?;
     document(manifest, profile, schemas.as_deref())
 }
 

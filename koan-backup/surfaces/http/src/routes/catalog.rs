@@ -78,7 +78,7 @@ pub(super) async fn statistics(
 ) -> Result<Json<StatisticsDocument>, Problem> {
     let catalog = shared.koan.catalog();
     let statistics = catalog.statistics().await?;
-    let healthy = catalog.query().healthy().take(0).await?.total;
+    let healthy = catalog.own().healthy().take(0).await?.total;
     Ok(Json(StatisticsDocument::new(&statistics, healthy)))
 }
 

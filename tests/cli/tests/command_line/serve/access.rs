@@ -24,6 +24,22 @@ fn refused(shop: &Shop, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn the_root_leads_to_the_web_page_and_other_paths_are_problems() {
+    let shop = Shop::new(1);
+    for (path, page) in [("/", "/ui"), ("/ops", "/ops/ui")] {
+        let server = Serving::start(&shop, &["--public-path", path]);
+        let request = format!("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.address);
+        let root = server.exchange(&request);
+        assert_eq!(root.status, 303, "{root:?}");
+        assert!(root.head.to_lowercase().contains(&format!("location: {page}\r\n")), "{root:?}");
+        assert!(server.get("/ui").body.starts_with("<!DOCTYPE html>"));
+        let unknown = server.exchange(&request.replace("GET / ", "GET /nothing "));
+        assert_eq!(unknown.status, 404, "{unknown:?}");
+        assert!(unknown.head.contains("application/problem+json"), "{unknown:?}");
+    }
+}
+
+#[test]
 fn programs_on_this_machine_read_and_do_more_only_with_an_explicit_role() {
     let shop = Shop::new(3);
     let server = Serving::start(&shop, &[]);

@@ -87,6 +87,15 @@ impl Serving {
         Answer::parse(&bytes)
     }
 
+    /// Sends the text of a request, and receives until the server closes the connection.
+    pub(super) fn exchange(&self, request: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).expect("the request is sent");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("the answer is received");
+        Answer::parse(&bytes)
+    }
+
     /// Returns the text of a request after which the server closes the connection.
     pub(super) fn request(&self, method: &str, path: &str, headers: &[&str], body: &str) -> String {
         let mut head = format!("{method} {}{path} HTTP/1.1\r\nHost: {}\r\n", self.path, self.address);

@@ -35,6 +35,23 @@ fn a_token_is_printed_once_with_its_entry_or_added_to_a_private_file() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_token_that_cannot_be_shown_is_reported_with_its_entry() {
+    let shop = Shop::new(1);
+    let file = shop.directory().join("tokens.toml").display().to_string();
+    for json in [&[] as &[&str], &["--json"]] {
+        let name = if json.is_empty() { "ci" } else { "root" };
+        let arguments = [&["token", name, "--role", "admin", "--file", &file], json].concat();
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("the device");
+        let output = shop.command(&arguments).stdout(full).output();
+        let output = output.expect("the command runs");
+        assert!(!output.status.success());
+        let errors = text(&output.stderr);
+        assert!(errors.contains("could not be shown") && errors.contains("remove its entry"), "{errors}");
+    }
+}
+
 #[test]
 fn a_token_that_cannot_be_added_is_refused_and_not_printed() {
     let shop = Shop::new(1);

@@ -49,7 +49,8 @@ pub(super) fn add(path: &Path, entry: &TokenEntry) -> Result<(), Error> {
 /// Replaces a file by a new one with the same owner and permissions. A new file is readable by its owner only.
 fn replace(path: &Path, directory: &Path, existing: Option<&Metadata>, content: &[u8]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = directory.join(format!(".{name}.{}.new", std::process::id()));
+    // Other users may write into the directory, so the name is random and the file is new.
+    let temporary = directory.join(format!(".{name}.{}.new", uuid::Uuid::now_v7().simple()));
     let written = write(&temporary, existing, content).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
         drop(std::fs::remove_file(&temporary));
@@ -61,7 +62,7 @@ fn replace(path: &Path, directory: &Path, existing: Option<&Metadata>, content: 
 }
 
 fn write(path: &Path, existing: Option<&Metadata>, content: &[u8]) -> io::Result<()> {
-    let mut file = open_private_file(path, ExistingFile::Emptied)?;
+    let mut file = open_private_file(path, ExistingFile::Refused)?;
     file.write_all(content)?;
     if let Some(existing) = existing {
         keep_owner(&file, existing)?;
