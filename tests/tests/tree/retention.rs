@@ -8,6 +8,7 @@ use koan_backup::prelude::*;
 use koan_backup::report::DirectoryBackupReport;
 use koan_backup::retention::{KeepReason, RemoveReason};
 use koan_backup::{BackupId, Identities, KeySource, Retention};
+use koan_backup_tests::wait;
 
 use crate::shop::{Shop, files, names};
 
@@ -218,7 +219,12 @@ async fn the_next_operation_completes_a_removal_that_was_interrupted() {
         let trial = koan.restore_directory(shop.tree()).at(made[1].id).replace_existing().dry_run().await;
         let _ = trial.expect("the backup is complete");
         assert_eq!(shop.leftovers(), [""; 0]);
-        // The process was killed after that, before the links and the files.
+        // The process was killed after that, before the links and the files. Within the same second, the next backup
+        // would have the name of the removed one.
+        wait::until("the second of the backup has passed", async || {
+            jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string() > made[1].directory
+        })
+        .await;
         interrupt_removal(&shop, &made[1]);
         unlist(&shop, made[1].id);
         next().await;

@@ -6,8 +6,8 @@ use koan_backup_core::ErrorKind;
 use serde::Deserialize;
 
 use super::address;
+use super::address::is_screen;
 use super::form::{Form, filled, go_to, submit};
-use super::sign_in::is_screen;
 use crate::access::extractor::{Admin, Operator};
 use crate::backups::{self, Accepted};
 use crate::operations::OperationId;

@@ -51,3 +51,38 @@ pub(super) fn short(id: impl ToString) -> String {
 pub(super) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
+
+/// Returns whether a text is the route of a screen, so that nobody is sent to another site or to the sign-in again.
+pub(super) fn is_screen(to: &str) -> bool {
+    let rest = to.strip_prefix(ROOT);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
+        && !rest.is_some_and(|rest| rest.starts_with("/sign-"))
+        && to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && !to.contains("//")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_in_leads_only_to_screens_of_the_page() {
+        for to in ["/ui", "/ui/backups", "/ui?x=1", "/ui/restore?backup=a&entity=b"] {
+            assert!(is_screen(to), "{to}");
+        }
+        for to in [
+            "",
+            "/",
+            "/uix",
+            "//evil.example",
+            "/ui//evil.example",
+            "/ui/\\evil",
+            "/ui/sign-in?to=%2Fui",
+            "https://evil.example",
+            "/ui/ x",
+            "/ui/\r\nx",
+        ] {
+            assert!(!is_screen(to), "{to}");
+        }
+    }
+}

@@ -11,8 +11,8 @@ use maud::{Markup, html};
 
 use super::form::{filled, visit_field};
 use super::frame::{Refresh, Screen, View};
-use super::problem::sentence;
 use super::state::Level;
+use super::wording::sentence;
 use super::{address, backups as backups_screen, operations, state, wording};
 use crate::access::Role;
 use crate::access::extractor::Viewer;

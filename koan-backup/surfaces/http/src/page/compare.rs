@@ -8,7 +8,7 @@ use maud::html;
 use serde::Deserialize;
 
 use super::frame::{Refresh, Screen, View};
-use super::problem::sentence;
+use super::wording::sentence;
 use super::{address, wording};
 use crate::access::cross_site::same_site_get;
 use crate::access::extractor::Viewer;

@@ -14,9 +14,9 @@ use serde::Deserialize;
 
 use super::form::{Form, go_to};
 use super::frame::{Refresh, Screen, View};
-use super::problem::sentence;
 use super::state::Level;
 use super::wording;
+use super::wording::sentence;
 use crate::access::Role;
 use crate::access::extractor::{Operator, Viewer};
 use crate::problem::Problem;

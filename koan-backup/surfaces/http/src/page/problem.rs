@@ -9,9 +9,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::address::ROOT;
+use super::address::{ROOT, is_screen};
 use super::frame::{Refresh, View, document, link};
-use super::sign_in::is_screen;
+use super::wording::sentence;
 use crate::access::Principal;
 use crate::access::credentials::refuse_query_token;
 use crate::access::response_headers::restrict_browsers;
@@ -96,12 +96,4 @@ fn title(kind: ProblemKind) -> &'static str {
         kind if kind.status().is_server_error() => "This failed",
         _ => "This was refused",
     }
-}
-
-/// Returns a text of an error as a sentence.
-pub(super) fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if text.ends_with(['.', '!', '?', ':', ';']) { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
 }

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::View;
-use super::problem::sentence;
 use super::state::Level;
 use super::wording;
+use super::wording::sentence;
 use crate::operations::{Operation, OperationKind, OperationStatus};
 use crate::problem::Problem;
 

@@ -8,10 +8,10 @@ use maud::html;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::address::ROOT;
+use super::address::{ROOT, is_screen};
 use super::form::Form;
 use super::frame::{Refresh, document, link};
-use super::problem::sentence;
+use super::wording::sentence;
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::QueryParameters;
 use crate::state::{AppState, Shared};
@@ -89,15 +89,6 @@ fn is_mistake(kind: ProblemKind) -> bool {
     matches!(kind, ProblemKind::Unauthenticated | ProblemKind::TooManyRequests)
 }
 
-/// Returns whether a text is the route of a screen, so that nobody is sent to another site or to the sign-in again.
-pub(super) fn is_screen(to: &str) -> bool {
-    let rest = to.strip_prefix(ROOT);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-        && !rest.is_some_and(|rest| rest.starts_with("/sign-"))
-        && to.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-        && !to.contains("//")
-}
-
 fn screen(shared: &Shared, to: Option<&str>, problem: Option<&Problem>) -> Response {
     let content = html! {
         h1 { "Sign in" }
@@ -121,30 +112,4 @@ fn screen(shared: &Shared, to: Option<&str>, problem: Option<&Problem>) -> Respo
     let mut response = document(shared, None, "Sign in", Refresh::Never, &html! {}, &content);
     *response.status_mut() = problem.map_or(StatusCode::OK, |problem| problem.kind().status());
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sign_in_leads_only_to_screens_of_the_page() {
-        for to in ["/ui", "/ui/backups", "/ui?x=1", "/ui/restore?backup=a&entity=b"] {
-            assert!(is_screen(to), "{to}");
-        }
-        for to in [
-            "",
-            "/",
-            "/uix",
-            "//evil.example",
-            "/ui//evil.example",
-            "/ui/\\evil",
-            "/ui/sign-in?to=%2Fui",
-            "https://evil.example",
-            "/ui/ x",
-            "/ui/\r\nx",
-        ] {
-            assert!(!is_screen(to), "{to}");
-        }
-    }
 }

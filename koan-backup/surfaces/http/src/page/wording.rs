@@ -98,6 +98,14 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// Returns a text of an error as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?', ':', ';']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
 fn span(seconds: u64) -> Option<String> {
     let (count, unit) = match seconds {
         0..MINUTE => return None,

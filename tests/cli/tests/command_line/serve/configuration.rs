@@ -36,7 +36,7 @@ fn the_settings_of_the_configuration_are_used_and_a_flag_replaces_one() {
     assert!(shop.directory().join("audit.jsonl").exists(), "the change is logged");
     let asked = server.send("GET", "/healthz", &["Origin: https://admin.example.org"], "");
     assert!(asked.head.contains("access-control-allow-origin"), "{asked:?}");
-    assert!(!shop.directory().join("state/places/operations.sqlite").exists());
+    assert!(!shop.directory().join("state/operations.sqlite").exists());
     drop(server);
     let arguments = ["serve", "--role", "viewer", "--public-path", "/"];
     let server = Serving::run(shop.configured_by_file(&arguments));

@@ -105,7 +105,7 @@ fn routes_are_below_the_public_path_and_scripts_of_allowed_sites_may_ask() {
 #[test]
 fn operations_of_several_replicas_are_stored_in_the_storage_profile() {
     let shop = Shop::new(3);
-    let state = shop.directory().join("storage/state/places/operations.sqlite");
+    let state = shop.directory().join("storage/state/operations.sqlite");
     let server = Serving::start(&shop, &["--role", "admin", "--several-replicas"]);
     assert_eq!(server.post("/api/backup/all?wait=true", "{}").status, 200);
     assert!(!state.exists(), "the operations are in the state directory");
