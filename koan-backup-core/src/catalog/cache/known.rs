@@ -129,4 +129,18 @@ mod tests {
         let (found, unknown) = known.take(&profile, vec![listed(&manifests[2], size)]);
         assert_eq!((found.len(), unknown.len(), known.bytes), (0, 1, 0), "removed manifests are forgotten");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_known_manifest_is_read_again_after_an_hour() {
+        let (profile, manifest): (Arc<str>, _) = ("default".into(), Arc::new(manifest()));
+        let mut known = KnownManifests::default();
+        known.insert(&profile, listed(&manifest, 9), Arc::clone(&manifest));
+        tokio::time::advance(MAX_KNOWN_TIME - Duration::from_secs(1)).await;
+        assert_eq!(known.take(&profile, vec![listed(&manifest, 9)]).0.len(), 1, "the manifest is known");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let (found, unknown) = known.take(&profile, vec![listed(&manifest, 9)]);
+        assert_eq!((found.len(), unknown.len(), known.bytes), (0, 1, 0), "the manifest is read again");
+        known.insert(&profile, listed(&manifest, 9), Arc::clone(&manifest));
+        assert_eq!(known.take(&profile, vec![listed(&manifest, 9)]).0.len(), 1, "it is known again");
+    }
 }
