@@ -56,7 +56,16 @@ impl<T> Clone for Shared<T> {
 
 impl Failure {
     fn of(error: &Error) -> Self {
-        Self { kind: error.kind(), text: error.chain(), help: error.help().map(str::to_owned) }
+        let mut text = error.message().to_owned();
+        let mut cause = std::error::Error::source(error);
+        while let Some(source) = cause {
+            let of_cause = source
+                .downcast_ref::<Error>()
+                .map_or_else(|| source.to_string(), |error| error.message().to_owned());
+            text = format!("{text}: {of_cause}");
+            cause = source.source();
+        }
+        Self { kind: error.kind(), text, help: error.help().map(str::to_owned) }
     }
 
     fn error(&self) -> Error {

@@ -38,7 +38,10 @@ fn routes(document: &Value) -> Vec<Route> {
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("methods") {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-            let name = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+            // An optional body is either null or the type.
+            let alternatives = schema["oneOf"].as_array().into_iter().flatten().chain([schema]);
+            let reference = alternatives.filter_map(|schema| schema["$ref"].as_str()).next();
+            let name = reference.and_then(|reference| reference.rsplit('/').next());
             if method == "get" || path == "/session" {
                 continue;
             }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::fields;
 use crate::problem::{Problem, ProblemKind};
 
-/// A JSON body. An empty body is an empty object, because most bodies have only optional fields.
+/// A JSON body. An empty body and `null` are an empty object, because most bodies have only optional fields.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
@@ -34,6 +34,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
                 ProblemKind::UnsupportedMediaType,
                 "the body must have the header `Content-Type: application/json`",
             ));
+        }
+        if bytes.trim_ascii() == b"null" {
+            return parse(b"{}").map(Self);
         }
         parse(&bytes).map(Self)
     }
