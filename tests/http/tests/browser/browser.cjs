@@ -11,7 +11,7 @@ const patience = 120000;
 
 async function launch() {
   const executablePath = process.env.KOAN_TEST_CHROMIUM || "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 }
 
 // Opens a context with one page. `expected` are messages of the console that belong to the test.
