@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
 use crate::environment::read_lease::{self, ReadPurpose};
 use crate::foundation::cancellation::until_cancelled;
-use crate::foundation::error::{Error, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
 use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObject, WriteCounts};
@@ -341,15 +341,24 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
         };
         unconfirmed.push(format!("the rollback of provider `{name}` is not confirmed: {problem}"));
     }
-    if unconfirmed.is_empty() { error } else { error.context(unconfirmed.join("; ")) }
+    if unconfirmed.is_empty() { error } else { not_undone(error, unconfirmed.join("; ")) }
+}
+
+/// Adds that the databases may be changed. Such an error is no cancellation, because a cancelled restore has no effect.
+fn not_undone(error: Error, text: String) -> Error {
+    match error.kind() {
+        ErrorKind::Cancelled => Error::with_source(ErrorKind::Provider, text, error),
+        _ => error.context(text),
+    }
 }
 
 fn partial_commit_error(failed: &str, committed: &[String], error: Error) -> Error {
     let committed = crate::foundation::names::names(committed.iter());
-    error.context(format!(
+    let text = format!(
         "the restore is partial: {committed} committed, but provider `{failed}` failed to commit; remove the cause \
          and restore again"
-    ))
+    );
+    not_undone(error, text)
 }
 
 #[cfg(test)]
@@ -357,7 +366,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::foundation::error::ErrorKind;
+
     use crate::provider::{RestoreTarget, TargetWriter};
 
     /// A session whose commit and rollback succeed or fail.
@@ -389,6 +398,17 @@ mod tests {
         async fn rollback(self: Box<Self>) -> Result<()> {
             self.end()
         }
+    }
+
+    #[tokio::test]
+    async fn a_cancellation_that_is_not_undone_is_no_cancellation() {
+        for (succeeds, kind) in [(true, ErrorKind::Cancelled), (false, ErrorKind::Provider)] {
+            let session: Box<dyn RestoreSession> = Box::new(EndingSession { succeeds });
+            let error = roll_back(vec![("a".to_owned(), session)], Error::cancelled()).await;
+            assert_eq!(error.kind(), kind, "{error:?}");
+        }
+        let error = partial_commit_error("b", &["a".to_owned()], Error::cancelled());
+        assert_eq!(error.kind(), ErrorKind::Provider, "{error:?}");
     }
 
     #[tokio::test]

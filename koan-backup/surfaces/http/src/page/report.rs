@@ -13,20 +13,16 @@ use crate::problem::Problem;
 /// Returns the report of an operation that has ended.
 pub(super) fn of(view: &View<'_>, operation: &Operation) -> Markup {
     let problem = operation.error.as_ref().and_then(Problem::from_document);
-    if operation.status == OperationStatus::Cancelled {
-        return html! { p { "The work has stopped, and nothing was published or written." } };
-    }
     if let Some(problem) = problem {
-        return failure(&problem);
+        // A cancellation is what a person wanted, so it is no alert.
+        return match operation.status {
+            OperationStatus::Cancelled => html! { p { (sentence(problem.text().detail)) } },
+            _ => failure(&problem),
+        };
     }
     let empty = Value::Null;
     let result = operation.result.as_ref().unwrap_or(&empty);
     match operation.kind {
-        _ if operation.status == OperationStatus::Interrupted => html! {
-            p {
-                "The process that ran the operation stopped, so its end is not known. Look at what it worked on before you start it again."
-            }
-        },
         OperationKind::Backup => backup(result),
         OperationKind::Restore | OperationKind::DryRun => restore(result),
         OperationKind::Viability => viability(result),
