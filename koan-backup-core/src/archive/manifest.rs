@@ -253,6 +253,28 @@ impl Manifest {
         crate::foundation::json::document(self)
     }
 
+    /// Returns the manifest of a completed backup without entities, with a new id.
+    #[cfg(test)]
+    pub(crate) fn example() -> Self {
+        let at = "2026-11-29T03:00:00Z";
+        let manifest = serde_json::json!({
+            "formatVersion": FORMAT_VERSION, "id": uuid::Uuid::now_v7(), "name": "nightly",
+            "description": null, "createdAt": at, "completedAt": at, "durationMs": 0,
+            "status": "completed", "error": null, "tags": [], "metadata": {},
+            "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
+            "archive": null, "encryption": null, "entities": [],
+            "verification": {
+                "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0,
+            },
+            "discovery": {
+                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {},
+                "uncovered": [], "excluded": [],
+            },
+            "warnings": [],
+        });
+        serde_json::from_value(manifest).expect("the JSON is a valid manifest")
+    }
+
     /// Returns the series of the backup: the recorded series, or the series that follows from its name.
     pub fn series_name(&self) -> SeriesName {
         self.series.clone().unwrap_or_else(|| SeriesName::of(&self.name))

@@ -121,6 +121,16 @@ mod tests {
         found.readable.into_values().collect()
     }
 
+    /// Replaces the content 1 by 3; the size, the time and the inode of the file stay.
+    fn replace_with_same_fingerprint(folder: &tempfile::TempDir, id: BackupId) {
+        let path = path(folder, id);
+        let modified = std::fs::metadata(&path).and_then(|meta| meta.modified()).expect("a time");
+        let content = std::fs::read_to_string(&path).expect("the content");
+        std::fs::write(&path, content.replace('1', "3")).expect("the file is written");
+        let file = std::fs::File::options().write(true).open(&path).expect("the file exists");
+        file.set_modified(modified).expect("the time is set");
+    }
+
     #[tokio::test]
     async fn a_file_that_another_process_replaces_or_removes_is_seen() {
         let (folder, storage, id) = profile(Duration::from_secs(60)).await;
@@ -139,12 +149,7 @@ mod tests {
         let (folder, storage, id) = profile(Duration::from_secs(60)).await;
         let cache = SidecarCache::new(FOLDER, "");
         assert_eq!(read(&cache, &storage).await, [1]);
-        // The content is changed in a way that no program changes it: the size, the time and the inode stay.
-        let modified = std::fs::metadata(path(&folder, id)).and_then(|meta| meta.modified()).expect("a time");
-        let content = std::fs::read_to_string(path(&folder, id)).expect("the content");
-        std::fs::write(path(&folder, id), content.replace('1', "3")).expect("the file is written");
-        let file = std::fs::File::options().write(true).open(path(&folder, id)).expect("the file exists");
-        file.set_modified(modified).expect("the time is set");
+        replace_with_same_fingerprint(&folder, id);
         assert_eq!(read(&cache, &storage).await, [1], "the cached content is used");
     }
 
@@ -153,12 +158,7 @@ mod tests {
         let (folder, storage, id) = profile(Duration::ZERO).await;
         let cache = SidecarCache::new(FOLDER, "");
         assert_eq!(read(&cache, &storage).await, [1]);
-        // The file is replaced within the same time of its file system, so that its fingerprint stays.
-        let modified = std::fs::metadata(path(&folder, id)).and_then(|meta| meta.modified()).expect("a time");
-        let content = std::fs::read_to_string(path(&folder, id)).expect("the content");
-        std::fs::write(path(&folder, id), content.replace('1', "3")).expect("the file is written");
-        let file = std::fs::File::options().write(true).open(path(&folder, id)).expect("the file exists");
-        file.set_modified(modified).expect("the time is set");
+        replace_with_same_fingerprint(&folder, id);
         assert_eq!(read(&cache, &storage).await, [3], "a young file is read again");
     }
 }

@@ -83,26 +83,6 @@ mod tests {
     use super::*;
     use crate::archive::manifest_path;
 
-    fn manifest() -> Manifest {
-        let at = "2026-11-29T03:00:00Z";
-        let manifest = serde_json::json!({
-            "formatVersion": 1, "id": uuid::Uuid::now_v7(), "name": "nightly",
-            "description": null, "createdAt": at, "completedAt": at, "durationMs": 0,
-            "status": "completed", "error": null, "tags": [], "metadata": {},
-            "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
-            "archive": null, "encryption": null, "entities": [],
-            "verification": {
-                "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0,
-            },
-            "discovery": {
-                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {},
-                "uncovered": [], "excluded": [],
-            },
-            "warnings": [],
-        });
-        serde_json::from_value(manifest).expect("the JSON is a valid manifest")
-    }
-
     fn listed(manifest: &Manifest, size: u64) -> ListedFile {
         ListedFile::from(ObjectMeta {
             location: manifest_path(&manifest.id),
@@ -117,7 +97,7 @@ mod tests {
     fn the_memory_of_the_known_manifests_has_a_limit_and_is_freed() {
         let profile: Arc<str> = "default".into();
         let mut known = KnownManifests::default();
-        let manifests: Vec<_> = (0..3).map(|_| Arc::new(manifest())).collect();
+        let manifests: Vec<_> = (0..3).map(|_| Arc::new(Manifest::example())).collect();
         let size = MAX_KNOWN_BYTES / 2;
         for manifest in &manifests {
             known.insert(&profile, listed(manifest, size), Arc::clone(manifest));
@@ -132,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_known_manifest_is_read_again_after_an_hour() {
-        let (profile, manifest): (Arc<str>, _) = ("default".into(), Arc::new(manifest()));
+        let (profile, manifest): (Arc<str>, _) = ("default".into(), Arc::new(Manifest::example()));
         let mut known = KnownManifests::default();
         known.insert(&profile, listed(&manifest, 9), Arc::clone(&manifest));
         tokio::time::advance(MAX_KNOWN_TIME - Duration::from_secs(1)).await;

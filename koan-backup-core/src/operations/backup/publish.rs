@@ -342,24 +342,7 @@ mod tests {
     use super::*;
 
     fn manifest(warnings: Vec<String>) -> Manifest {
-        let at = "2026-11-29T03:00:00Z";
-        let manifest = serde_json::json!({
-            "formatVersion": 1, "id": "01a20039-2e20-73ff-b80d-43944b669d73", "name": "nightly",
-            "description": null, "createdAt": at, "completedAt": at, "durationMs": 0,
-            "status": "completedWithWarnings", "error": null, "tags": [], "metadata": {},
-            "producer": { "name": "koan-backup", "version": "0", "application": null, "host": null },
-            "archive": null, "encryption": null, "entities": [],
-            "verification": {
-                "overallChecksum": null, "totalItemCount": 0, "totalSizeBytes": 0, "compressionRatio": 0.0,
-            },
-            "discovery": {
-                "discoveredAt": at, "totalEntityTypes": 0, "totalProviders": 0, "entitiesByProvider": {},
-                "uncovered": [], "excluded": [],
-            },
-            "warnings": [],
-        });
-        let manifest: Manifest = serde_json::from_value(manifest).expect("the JSON is a valid manifest");
-        Manifest { warnings, ..manifest }
+        Manifest { status: BackupStatus::CompletedWithWarnings, warnings, ..Manifest::example() }
     }
 
     #[tokio::test]

@@ -37,7 +37,7 @@ async fn no_route_changes_anything_for_another_site_with_the_cookie_of_a_session
             for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://other.example")] {
                 let request = client.bare(method.clone(), &address).header(header::COOKIE, &cookie);
                 if method == Method::GET && name == "origin" {
-                    continue; // Only the header `Sec-Fetch-Site` tells where a link was followed.
+                    continue; // For a link, only the header `Sec-Fetch-Site` contains the site.
                 }
                 let refused = answer(request.header(name, value).json(&json!({}))).await;
                 assert_eq!(refused.status, StatusCode::FORBIDDEN, "{method} {path} with {name}: {refused:?}");

@@ -51,7 +51,7 @@ pub(super) enum Chosen {
     Yes,
 }
 
-/// Returns the hidden field that tells two clicks on one button from two visits of a screen.
+/// Returns the hidden field by which the server distinguishes two clicks on one button from two visits of a screen.
 pub(super) fn visit_field() -> Markup {
     html! { input type="hidden" name="visit" value=(uuid::Uuid::now_v7().simple()); }
 }
