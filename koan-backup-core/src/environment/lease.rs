@@ -157,7 +157,7 @@ impl Lease {
     /// Otherwise returns `error`.
     fn explain_cancellation(&self, error: Error) -> Error {
         match self.keeper.as_ref().and_then(|keeper| keeper.loss_error()) {
-            Some(lost) if error.kind() == ErrorKind::Cancelled => lost,
+            Some(lost) if error.kind() == ErrorKind::Cancelled => loss_in_place_of(&error, lost),
             _ => error,
         }
     }
@@ -167,7 +167,9 @@ impl Lease {
     pub(crate) fn explain(&self, error: Error, cancel: &CancellationToken) -> Error {
         let lost = self.keeper.as_ref().and_then(|keeper| keeper.loss_error());
         match lost {
-            Some(lost) if error.kind() == ErrorKind::Cancelled && !cancel.is_cancelled() => lost,
+            Some(lost) if error.kind() == ErrorKind::Cancelled && !cancel.is_cancelled() => {
+                loss_in_place_of(&error, lost)
+            }
             _ => error,
         }
     }
@@ -222,4 +224,13 @@ impl LeaseRequest {
 
 fn task_lost(source: tokio::task::JoinError) -> Error {
     Error::with_source(ErrorKind::Internal, "the task that holds a lease ended unexpectedly", source)
+}
+
+/// Returns the error of a lost lease in the place of the cancellation that followed from it. What the cancelled work has
+/// left in a database stays in the text.
+fn loss_in_place_of(cancellation: &Error, lost: Error) -> Error {
+    if cancellation.has_remaining_changes() {
+        return lost.context(cancellation.message().to_owned()).with_remaining_changes();
+    }
+    lost
 }

@@ -8,14 +8,24 @@ use futures::executor::block_on;
 use object_store::ObjectStoreExt;
 
 use self::fixture::{Fixture, LEASE_TIME, nightly, wait_until};
-use super::{LeasedWork, Subject, check_time};
-use crate::foundation::error::{ErrorKind, Result};
+use super::{LeasedWork, Subject, check_time, loss_in_place_of};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupId, BackupName};
 use crate::storage::Storage;
 
 /// How long after the expiry of a lease other processes may acquire it.
 const GRACE: Duration = Duration::from_secs(30);
 const MILLISECOND: Duration = Duration::from_millis(1);
+
+#[test]
+fn a_lost_lease_does_not_hide_what_was_left_in_a_database() {
+    let lost = || Error::new(ErrorKind::Busy, "the lease was lost");
+    let error = Error::cancelled().context("records of Line were written").with_remaining_changes();
+    let error = loss_in_place_of(&error, lost());
+    assert_eq!((error.kind(), error.has_remaining_changes()), (ErrorKind::Busy, true));
+    assert_eq!(error.chain(), "records of Line were written: the lease was lost");
+    assert_eq!(loss_in_place_of(&Error::cancelled(), lost()).chain(), "the lease was lost");
+}
 
 #[tokio::test]
 async fn a_contender_gets_an_error_with_holder_and_expiry() {

@@ -20,7 +20,7 @@ use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
 use crate::environment::read_lease::{self, ReadPurpose};
 use crate::foundation::cancellation::until_cancelled;
-use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::error::{Error, Result};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
 use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObject, WriteCounts};
@@ -341,14 +341,10 @@ pub(crate) async fn roll_back(sessions: Sessions, error: Error) -> Error {
         };
         unconfirmed.push(format!("the rollback of provider `{name}` is not confirmed: {problem}"));
     }
-    if unconfirmed.is_empty() { error } else { not_undone(error, unconfirmed.join("; ")) }
-}
-
-/// Adds that the databases may be changed. Such an error is no cancellation, because a cancelled restore has no effect.
-fn not_undone(error: Error, text: String) -> Error {
-    match error.kind() {
-        ErrorKind::Cancelled => Error::with_source(ErrorKind::Provider, text, error),
-        _ => error.context(text),
+    if unconfirmed.is_empty() {
+        error
+    } else {
+        error.context(unconfirmed.join("; ")).with_remaining_changes()
     }
 }
 
@@ -358,7 +354,7 @@ fn partial_commit_error(failed: &str, committed: &[String], error: Error) -> Err
         "the restore is partial: {committed} committed, but provider `{failed}` failed to commit; remove the cause \
          and restore again"
     );
-    not_undone(error, text)
+    error.context(text).with_remaining_changes()
 }
 
 #[cfg(test)]
@@ -366,6 +362,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::foundation::error::ErrorKind;
 
     use crate::provider::{RestoreTarget, TargetWriter};
 
@@ -401,14 +398,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cancellation_that_is_not_undone_is_no_cancellation() {
-        for (succeeds, kind) in [(true, ErrorKind::Cancelled), (false, ErrorKind::Provider)] {
+    async fn an_error_contains_whether_changes_remain() {
+        for succeeds in [true, false] {
             let session: Box<dyn RestoreSession> = Box::new(EndingSession { succeeds });
             let error = roll_back(vec![("a".to_owned(), session)], Error::cancelled()).await;
-            assert_eq!(error.kind(), kind, "{error:?}");
+            assert_eq!((error.kind(), error.has_remaining_changes()), (ErrorKind::Cancelled, !succeeds));
         }
-        let error = partial_commit_error("b", &["a".to_owned()], Error::cancelled());
-        assert_eq!(error.kind(), ErrorKind::Provider, "{error:?}");
+        assert!(partial_commit_error("b", &["a".to_owned()], Error::cancelled()).has_remaining_changes());
     }
 
     #[tokio::test]

@@ -36,6 +36,17 @@ struct ErrorParts {
     source: Option<Source>,
     /// The code with which a database or store refused the operation.
     code: Option<Cow<'static, str>>,
+    changes: Changes,
+}
+
+/// Whether the operation that failed has changed a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Changes {
+    /// It has changed nothing, or its changes were undone, or the error does not contain it.
+    #[default]
+    None,
+    /// Changes remain, or it is not known whether they were undone.
+    Remaining,
 }
 
 /// The kind of an [`Error`].
@@ -82,7 +93,14 @@ pub enum ErrorKind {
 impl Error {
     /// Creates an error without a source.
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(ErrorParts { kind, message: message.into(), help: None, source: None, code: None }))
+        Self(Box::new(ErrorParts {
+            kind,
+            message: message.into(),
+            help: None,
+            source: None,
+            code: None,
+            changes: Changes::None,
+        }))
     }
 
     /// Creates an error with a source. `message` must not repeat the text of `source`.
@@ -92,7 +110,7 @@ impl Error {
         source: impl Into<Source>,
     ) -> Self {
         let (message, source) = (message.into(), Some(source.into()));
-        Self(Box::new(ErrorParts { kind, message, help: None, source, code: None }))
+        Self(Box::new(ErrorParts { kind, message, help: None, source, code: None, changes: Changes::None }))
     }
 
     /// Sets the remedy: what to do about the error. The text of the error ends with it, after a semicolon.
@@ -140,6 +158,20 @@ impl Error {
     /// `23503`. It is the code of this error or of the error that is its source.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref().or_else(|| self.source()?.downcast_ref::<Self>()?.code())
+    }
+
+    /// Marks that changes of the operation remain in a database, or that it is not known whether they were undone.
+    #[must_use]
+    pub fn with_remaining_changes(mut self) -> Self {
+        self.0.changes = Changes::Remaining;
+        self
+    }
+
+    /// Returns whether changes of the operation remain in a database, or whether it is not known that they were undone:
+    /// for example after a cancelled restore whose rollback is not confirmed. This error or one of its sources says so.
+    pub fn has_remaining_changes(&self) -> bool {
+        let of_source = || self.source()?.downcast_ref::<Self>().map(Self::has_remaining_changes);
+        self.0.changes == Changes::Remaining || of_source().unwrap_or_default()
     }
 
     /// Creates the error for a cancelled operation.
@@ -231,9 +263,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_returns_the_code_of_its_source() {
+    fn an_error_returns_the_code_and_the_remaining_changes_of_its_source() {
         let refused = Error::new(ErrorKind::Constraint, "refused").with_code("23503");
         assert_eq!(refused.context("`Order` was not restored").code(), Some("23503"));
         assert_eq!(Error::cancelled().context("stopped").code(), None);
+        assert!(Error::cancelled().with_remaining_changes().context("stopped").has_remaining_changes());
+        assert!(!Error::cancelled().context("stopped").has_remaining_changes());
     }
 }

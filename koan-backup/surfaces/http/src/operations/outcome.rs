@@ -33,6 +33,7 @@ impl Outcome {
             }
             Ok(Err(error)) => {
                 let is_cancelled = error.kind() == ErrorKind::Cancelled
+                    && !error.has_remaining_changes()
                     && active.is_cancellation_requested()
                     && !active.has_published()
                     && !active.kind().works_in_steps();

@@ -123,6 +123,24 @@ async fn work_that_reports_a_cancellation_nobody_requested_is_failed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cancelled_work_whose_changes_remain_is_failed() {
+    let fixture = Fixture::new();
+    let operations = fixture.operations().await;
+    let work = |context: WorkContext| {
+        async move {
+            context.cancel_token().cancelled().await;
+            Err(Error::cancelled().with_remaining_changes().context("the rollback is not confirmed"))
+        }
+        .boxed()
+    };
+    let id = operations.submit(backup(), work).await.expect("accepted").operation.id;
+    reached(&operations, id, OperationStatus::Running).await;
+    operations.cancel(id, "ada").await.expect("the cancellation is accepted");
+    let ended = operations.wait(id).await.expect("the operation ends");
+    assert_eq!(ended.status, OperationStatus::Failed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_that_fails_after_a_cancellation_is_failed() {
     let fixture = Fixture::new();
     let operations = fixture.operations().await;
