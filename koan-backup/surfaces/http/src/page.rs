@@ -25,6 +25,7 @@ mod restore;
 mod restore_steps;
 mod sign_in;
 mod state;
+mod table;
 mod wording;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use maud::{Markup, html};
 use super::form::{filled, visit_field};
 use super::frame::{Refresh, Screen, View};
 use super::state::Level;
+use super::table::Column::{Number, Text};
+use super::table::card;
 use super::wording::sentence;
 use super::{address, backups as backups_screen, operations, state, wording};
 use crate::access::Role;
@@ -235,39 +237,35 @@ fn contents(manifest: &Manifest) -> Markup {
                     "The manifest lists no entity: the backup ended before it read one."
                 }
             } @else {
-                div.card {
-                    table {
-                        thead {
+                (card(
+                    &[
+                        Text("Entity"),
+                        Text("Database"),
+                        Number("Records"),
+                        Number("Size"),
+                        Number("In the archive"),
+                    ],
+                    &html! {
+                        @for entity in &manifest.entities {
                             tr {
-                                th scope="col" { "Entity" }
-                                th scope="col" { "Database" }
-                                th.number scope="col" { "Records" }
-                                th.number scope="col" { "Size" }
-                                th.number scope="col" { "In the archive" }
-                            }
-                        }
-                        tbody {
-                            @for entity in &manifest.entities {
-                                tr {
-                                    th scope="row" {
-                                        (entity.entity)
-                                        @if entity.set.as_str() != "root" { " (" (entity.set) ")" }
-                                        @if entity.policy.encrypt { " " span.tag { "encrypted" } }
-                                        @if entity.status == EntityStatus::Failed {
-                                            div.detail {
-                                                (Level::Problem.says(&sentence(entity.error.as_deref().unwrap_or("failed"))))
-                                            }
+                                th scope="row" {
+                                    (entity.entity)
+                                    @if entity.set.as_str() != "root" { " (" (entity.set) ")" }
+                                    @if entity.policy.encrypt { " " span.tag { "encrypted" } }
+                                    @if entity.status == EntityStatus::Failed {
+                                        div.detail {
+                                            (Level::Problem.says(&sentence(entity.error.as_deref().unwrap_or("failed"))))
                                         }
                                     }
-                                    td data-label="Database" { (entity.provider) }
-                                    td.number data-label="Records" { (wording::number(entity.item_count)) }
-                                    td.number data-label="Size" { (wording::size(entity.size_bytes)) }
-                                    td.number data-label="In the archive" { (wording::size(entity.compressed_bytes)) }
                                 }
+                                td data-label="Database" { (entity.provider) }
+                                td.number data-label="Records" { (wording::number(entity.item_count)) }
+                                td.number data-label="Size" { (wording::size(entity.size_bytes)) }
+                                td.number data-label="In the archive" { (wording::size(entity.compressed_bytes)) }
                             }
                         }
-                    }
-                }
+                    },
+                ))
             }
         }
     }

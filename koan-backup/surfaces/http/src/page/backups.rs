@@ -15,6 +15,8 @@ use super::chart::Point;
 use super::form::{Chosen, filled};
 use super::frame::{Refresh, Screen, View};
 use super::state::Level;
+use super::table::Column::{Number, Text};
+use super::table::card;
 use super::wording::sentence;
 use super::{address, chart, overview, state, wording};
 use crate::access::Role;
@@ -232,48 +234,44 @@ fn form(view: &View<'_>, filter: &Filter) -> Markup {
 
 fn table(view: &View<'_>, entries: &[CatalogEntry], verifications: &Verifications) -> Markup {
     html! {
-        div.card {
-            table {
-                thead {
+        (card(
+            &[
+                Text("Backup"),
+                Text("Started"),
+                Text("State"),
+                Text("Verified"),
+                Number("Records"),
+                Number("Size"),
+                Text("Storage"),
+            ],
+            &html! {
+                @for entry in entries {
+                    @let manifest = entry.manifest();
+                    @let (level, text) = state::of_backup(entry);
                     tr {
-                        th scope="col" { "Backup" }
-                        th scope="col" { "Started" }
-                        th scope="col" { "State" }
-                        th scope="col" { "Verified" }
-                        th.number scope="col" { "Records" }
-                        th.number scope="col" { "Size" }
-                        th scope="col" { "Storage" }
-                    }
-                }
-                tbody {
-                    @for entry in entries {
-                        @let manifest = entry.manifest();
-                        @let (level, text) = state::of_backup(entry);
-                        tr {
-                            th scope="row" {
-                                a href=(view.link(address::backup(entry.id(), entry.profile()))) {
-                                    (manifest.name) " " span.id { (address::short(entry.id())) }
-                                }
-                                @for tag in &manifest.tags { " " span.tag { (tag) } }
-                                @if let Some(other) = other_application(view, manifest) { div.detail { "of " (other) } }
+                        th scope="row" {
+                            a href=(view.link(address::backup(entry.id(), entry.profile()))) {
+                                (manifest.name) " " span.id { (address::short(entry.id())) }
                             }
-                            td data-label="Started" { (view.time(manifest.created_at)) }
-                            td data-label="State" { (level.says(text)) }
-                            td data-label="Verified" {
-                                @match Verified::of(entry, verifications) {
-                                    Verified::At(at) => (view.time(at)),
-                                    Verified::Damaged => "found damage",
-                                    Verified::Never => "never",
-                                }
-                            }
-                            td.number data-label="Records" { (wording::number(manifest.verification.total_item_count)) }
-                            td.number data-label="Size" { (wording::size(entry.size_bytes())) }
-                            td data-label="Storage" { (entry.profile()) }
+                            @for tag in &manifest.tags { " " span.tag { (tag) } }
+                            @if let Some(other) = other_application(view, manifest) { div.detail { "of " (other) } }
                         }
+                        td data-label="Started" { (view.time(manifest.created_at)) }
+                        td data-label="State" { (level.says(text)) }
+                        td data-label="Verified" {
+                            @match Verified::of(entry, verifications) {
+                                Verified::At(at) => (view.time(at)),
+                                Verified::Damaged => "found damage",
+                                Verified::Never => "never",
+                            }
+                        }
+                        td.number data-label="Records" { (wording::number(manifest.verification.total_item_count)) }
+                        td.number data-label="Size" { (wording::size(entry.size_bytes())) }
+                        td data-label="Storage" { (entry.profile()) }
                     }
                 }
-            }
-        }
+            },
+        ))
     }
 }
 

@@ -8,6 +8,8 @@ use maud::html;
 use serde::Deserialize;
 
 use super::frame::{Refresh, Screen, View};
+use super::table::Column::{Number, Text};
+use super::table::card;
 use super::wording::sentence;
 use super::{address, wording};
 use crate::access::cross_site::same_site_get;
@@ -55,34 +57,21 @@ pub(super) async fn show(
             "From backup " (address::short(diff.before)) " to backup " (address::short(diff.after))
             ". The page shows counts and no content of records."
         }
-        div.card {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Entity" }
-                        th.number scope="col" { "Added" }
-                        th.number scope="col" { "Removed" }
-                        th.number scope="col" { "Changed" }
-                        th.number scope="col" { "Unchanged" }
+        (card(&[Text("Entity"), Number("Added"), Number("Removed"), Number("Changed"), Number("Unchanged")], &html! {
+            @for entity in &diff.entities {
+                tr {
+                    th scope="row" {
+                        (entity.entity)
+                        @if entity.set.as_str() != "root" { " (" (entity.set) ")" }
+                        @if let Some(why) = &entity.not_compared { div.detail { "not compared: " (why) } }
                     }
-                }
-                tbody {
-                    @for entity in &diff.entities {
-                        tr {
-                            th scope="row" {
-                                (entity.entity)
-                                @if entity.set.as_str() != "root" { " (" (entity.set) ")" }
-                                @if let Some(why) = &entity.not_compared { div.detail { "not compared: " (why) } }
-                            }
-                            td.number data-label="Added" { (wording::number(entity.added)) }
-                            td.number data-label="Removed" { (wording::number(entity.removed)) }
-                            td.number data-label="Changed" { (wording::number(entity.changed)) }
-                            td.number data-label="Unchanged" { (wording::number(entity.unchanged)) }
-                        }
-                    }
+                    td.number data-label="Added" { (wording::number(entity.added)) }
+                    td.number data-label="Removed" { (wording::number(entity.removed)) }
+                    td.number data-label="Changed" { (wording::number(entity.changed)) }
+                    td.number data-label="Unchanged" { (wording::number(entity.unchanged)) }
                 }
             }
-        }
+        }))
         @if !diff.notes.is_empty() { ul { @for note in &diff.notes { li { (sentence(note)) } } } }
     };
     Ok(view.page(Screen::Backups, "Comparison", Refresh::Never, &content))

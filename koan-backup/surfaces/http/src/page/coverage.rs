@@ -15,6 +15,8 @@ use serde::Deserialize;
 use super::form::{Form, go_to};
 use super::frame::{Refresh, Screen, View};
 use super::state::Level;
+use super::table::Column::{Number, Text};
+use super::table::card;
 use super::wording;
 use super::wording::sentence;
 use crate::access::Role;
@@ -50,24 +52,15 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
         @if !inventory.excluded.is_empty() {
             section aria-labelledby="excluded" {
                 h2 #excluded { "Excluded with a reason" }
-                div.card {
-                    table {
-                        thead {
-                            tr {
-                                th scope="col" { "Entity" } th scope="col" { "Reason" } th scope="col" { "Declared at" }
-                            }
-                        }
-                        tbody {
-                            @for entity in &inventory.excluded {
-                                tr {
-                                    th scope="row" { (entity.entity) }
-                                    td data-label="Reason" { (entity.reason) }
-                                    td data-label="Declared at" { code { (entity.location) } }
-                                }
-                            }
+                (card(&[Text("Entity"), Text("Reason"), Text("Declared at")], &html! {
+                    @for entity in &inventory.excluded {
+                        tr {
+                            th scope="row" { (entity.entity) }
+                            td data-label="Reason" { (entity.reason) }
+                            td data-label="Declared at" { code { (entity.location) } }
                         }
                     }
-                }
+                }))
             }
         }
         @if !inventory.notes.is_empty() {
@@ -108,50 +101,46 @@ fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup
             @if inventory.included.is_empty() {
                 p.empty { "No entity is covered. Derive " code { "Entity" } " for a struct and declare a scope." }
             } @else {
-                div.card {
-                    table {
-                        thead {
+                (card(
+                    &[
+                        Text("Entity"),
+                        Text("Table"),
+                        Text("Policy"),
+                        Text("Policy from"),
+                        Text("Struct at"),
+                        Number("Records, last backup"),
+                    ],
+                    &html! {
+                        @for entity in &inventory.included {
                             tr {
-                                th scope="col" { "Entity" }
-                                th scope="col" { "Table" }
-                                th scope="col" { "Policy" }
-                                th scope="col" { "Policy from" }
-                                th scope="col" { "Struct at" }
-                                th.number scope="col" { "Records, last backup" }
-                            }
-                        }
-                        tbody {
-                            @for entity in &inventory.included {
-                                tr {
-                                    th scope="row" {
-                                        (entity.entity)
-                                        @if let Some(problem) = &entity.problem {
-                                            div.detail { (Level::Problem.says(&sentence(problem))) }
-                                        }
+                                th scope="row" {
+                                    (entity.entity)
+                                    @if let Some(problem) = &entity.problem {
+                                        div.detail { (Level::Problem.says(&sentence(problem))) }
                                     }
-                                    td data-label="Table" {
-                                        @match (&entity.provider, &entity.table) {
-                                            (Some(provider), Some(table)) => { code { (table) } " of " (provider) },
-                                            (Some(provider), None) => (provider),
-                                            _ => "–",
-                                        }
+                                }
+                                td data-label="Table" {
+                                    @match (&entity.provider, &entity.table) {
+                                        (Some(provider), Some(table)) => { code { (table) } " of " (provider) },
+                                        (Some(provider), None) => (provider),
+                                        _ => "–",
                                     }
-                                    td data-label="Policy" {
-                                        @if entity.policy.encrypt { "encrypted" } @else { "as text" }
-                                    }
-                                    td data-label="Policy from" { (declared_by(entity.policy.source)) }
-                                    td data-label="Struct at" { code { (entity.location) } }
-                                    td.number data-label="Records, last backup" {
-                                        @match records.get(&entity.entity) {
-                                            Some((count, at)) => { (wording::number(*count)) div.detail { (view.time(*at)) } },
-                                            None => "in no backup",
-                                        }
+                                }
+                                td data-label="Policy" {
+                                    @if entity.policy.encrypt { "encrypted" } @else { "as text" }
+                                }
+                                td data-label="Policy from" { (declared_by(entity.policy.source)) }
+                                td data-label="Struct at" { code { (entity.location) } }
+                                td.number data-label="Records, last backup" {
+                                    @match records.get(&entity.entity) {
+                                        Some((count, at)) => { (wording::number(*count)) div.detail { (view.time(*at)) } },
+                                        None => "in no backup",
                                     }
                                 }
                             }
                         }
-                    }
-                }
+                    },
+                ))
             }
         }
     }

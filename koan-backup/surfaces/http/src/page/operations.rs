@@ -6,6 +6,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::frame::{Refresh, Screen, View};
+use super::table::Column::Text;
+use super::table::card;
 use super::{address, state, wording};
 use crate::access::extractor::Viewer;
 use crate::operations::{Operation, OperationId, OperationQuery, OperationStatus};
@@ -73,48 +75,35 @@ pub(super) async fn show(
 /// Returns a table of operations.
 pub(super) fn table(view: &View<'_>, operations: &[Operation]) -> Markup {
     html! {
-        div.card {
-            table {
-                thead {
-                    tr {
-                        th scope="col" { "Operation" }
-                        th scope="col" { "State" }
-                        th scope="col" { "Started" }
-                        th scope="col" { "Started by" }
-                        th scope="col" { "Reason" }
-                    }
-                }
-                tbody {
-                    @for operation in operations {
-                        @let (level, text) = state::of_operation(operation.status);
-                        tr {
-                            th scope="row" {
-                                a href=(view.link(address::operation(operation.id))) {
-                                    (state::operation_name(operation.kind))
-                                    @if let Some(name) = &operation.backup_name { " " (name) }
-                                }
-                            }
-                            td data-label="State" {
-                                (level.says(text))
-                                @if operation.status == OperationStatus::Running {
-                                    " " (operation.progress.percent_complete) " %"
-                                }
-                            }
-                            td data-label="Started" {
-
-                                @match operation.started_at {
-                                    Some(at) => (view.time(at)),
-                                    None => "not yet",
-                                }
-
-                            }
-                            td data-label="Started by" { (initiator(&operation.started_by.name)) }
-                            td data-label="Reason" { (operation.reason.as_deref().unwrap_or("–")) }
+        (card(&[Text("Operation"), Text("State"), Text("Started"), Text("Started by"), Text("Reason")], &html! {
+            @for operation in operations {
+                @let (level, text) = state::of_operation(operation.status);
+                tr {
+                    th scope="row" {
+                        a href=(view.link(address::operation(operation.id))) {
+                            (state::operation_name(operation.kind))
+                            @if let Some(name) = &operation.backup_name { " " (name) }
                         }
                     }
+                    td data-label="State" {
+                        (level.says(text))
+                        @if operation.status == OperationStatus::Running {
+                            " " (operation.progress.percent_complete) " %"
+                        }
+                    }
+                    td data-label="Started" {
+
+                        @match operation.started_at {
+                            Some(at) => (view.time(at)),
+                            None => "not yet",
+                        }
+
+                    }
+                    td data-label="Started by" { (initiator(&operation.started_by.name)) }
+                    td data-label="Reason" { (operation.reason.as_deref().unwrap_or("–")) }
                 }
             }
-        }
+        }))
     }
 }
 

@@ -13,6 +13,8 @@ use super::chart::{self, Point};
 use super::form::visit_field;
 use super::frame::{Refresh, Screen, View, link};
 use super::state::Level;
+use super::table::Column::Text;
+use super::table::card;
 use super::wording::sentence;
 use super::{address, operations, wording};
 use crate::access::Role;
@@ -247,22 +249,18 @@ fn names(view: &View<'_>, all: &BTreeMap<String, Series>) -> Markup {
     html! {
         section aria-labelledby="names" {
             h2 #names { "Backups by name" }
-            div.card {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Name" }
-                            th scope="col" { "Last backup" }
-                            th scope="col" { "Verified" }
-                            th scope="col" { "Expected" }
-                            th scope="col" { "Size, last " (series::MAX_SIZES) }
-                        }
-                    }
-                    tbody {
-                        @for name in names { (name_row(view, name, all.get(name))) }
-                    }
-                }
-            }
+            (card(
+                &[
+                    Text("Name"),
+                    Text("Last backup"),
+                    Text("Verified"),
+                    Text("Expected"),
+                    Text(&format!("Size, last {}", series::MAX_SIZES)),
+                ],
+                &html! {
+                    @for name in names { (name_row(view, name, all.get(name))) }
+                },
+            ))
         }
     }
 }

@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::frame::View;
 use super::state::Level;
+use super::table::Column::{Number, Text};
+use super::table::card;
 use super::wording;
 use super::wording::sentence;
 use crate::operations::{Operation, OperationKind, OperationStatus};
@@ -71,37 +73,33 @@ pub(super) fn restore(result: &Value) -> Markup {
                 (false, count) => { "The restore changed " (wording::counted(count, "record")) "." },
             }
         }
-        div.card {
-            table {
-                thead {
+        (card(
+            &[
+                Text("Entity"),
+                Number("Added"),
+                Number("Overwritten"),
+                Number("Deleted"),
+                Number("Kept"),
+                Number("Unchanged"),
+            ],
+            &html! {
+                @for entity in entities {
+                    @let counts = &entity["counts"];
                     tr {
-                        th scope="col" { "Entity" }
-                        th.number scope="col" { "Added" }
-                        th.number scope="col" { "Overwritten" }
-                        th.number scope="col" { "Deleted" }
-                        th.number scope="col" { "Kept" }
-                        th.number scope="col" { "Unchanged" }
-                    }
-                }
-                tbody {
-                    @for entity in entities {
-                        @let counts = &entity["counts"];
-                        tr {
-                            th scope="row" {
-                                (text(entity, "entity")) @if text(entity, "set") != "root" {
-                                    " (" (text(entity, "set")) ")"
-                                }
+                        th scope="row" {
+                            (text(entity, "entity")) @if text(entity, "set") != "root" {
+                                " (" (text(entity, "set")) ")"
                             }
-                            td.number data-label="Added" { (wording::number(number(counts, "inserted"))) }
-                            td.number data-label="Overwritten" { (wording::number(number(counts, "updated"))) }
-                            td.number data-label="Deleted" { (wording::number(number(counts, "deleted"))) }
-                            td.number data-label="Kept" { (wording::number(number(counts, "kept"))) }
-                            td.number data-label="Unchanged" { (wording::number(number(counts, "unchanged"))) }
                         }
+                        td.number data-label="Added" { (wording::number(number(counts, "inserted"))) }
+                        td.number data-label="Overwritten" { (wording::number(number(counts, "updated"))) }
+                        td.number data-label="Deleted" { (wording::number(number(counts, "deleted"))) }
+                        td.number data-label="Kept" { (wording::number(number(counts, "kept"))) }
+                        td.number data-label="Unchanged" { (wording::number(number(counts, "unchanged"))) }
                     }
                 }
-            }
-        }
+            },
+        ))
         (findings(result))
     }
 }
