@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::address;
 use super::address::is_screen;
-use super::form::{Form, filled, go_to, submit};
+use super::form::{Form, filled, go_to, start};
 use crate::access::extractor::{Admin, Operator};
 use crate::backups::{self, Accepted};
 use crate::operations::OperationId;
@@ -60,8 +60,7 @@ pub(super) async fn back_up(
         storage_profile: filled(form.profile),
         ..BackupBody::default()
     };
-    let id = submit(&shared, &caller, &form.visit, body.order()?).await?;
-    Ok(go_to(&shared, address::operation(id)))
+    start(&shared, &caller, &form.visit, body.order()?).await
 }
 
 /// Starts the verification of a backup.
@@ -73,8 +72,7 @@ pub(super) async fn verify(
 ) -> Result<Response, Problem> {
     let order =
         VerifyOrder { backup, profile: Some(form.profile), entities: Vec::new(), sample_percent: None };
-    let id = submit(&shared, &caller, &form.visit, order).await?;
-    Ok(go_to(&shared, address::operation(id)))
+    start(&shared, &caller, &form.visit, order).await
 }
 
 /// Starts a copy of a backup.
@@ -88,8 +86,7 @@ pub(super) async fn copy(
         Problem::new(ProblemKind::Invalid, "the form names no storage profile for the copy")
     })?;
     let order = CopyOrder { backup, from_profile: Some(form.profile), to_profile };
-    let id = submit(&shared, &caller, &form.visit, order).await?;
-    Ok(go_to(&shared, address::operation(id)))
+    start(&shared, &caller, &form.visit, order).await
 }
 
 /// Pins a backup.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::address;
 use super::frame::link;
 use crate::access::Principal;
 use crate::access::audit::object::StartedOperation;
@@ -85,4 +86,15 @@ pub(super) async fn submit(
 /// Sends the browser to a screen after a change.
 pub(super) fn go_to(shared: &Shared, route: impl AsRef<str>) -> Response {
     Redirect::to(&link(shared, route)).into_response()
+}
+
+/// Starts the operation of a form as [`submit`] does, and sends the browser to its screen.
+pub(super) async fn start(
+    shared: &Arc<Shared>,
+    caller: &Principal,
+    visit: &str,
+    order: impl Order,
+) -> Result<Response, Problem> {
+    let id = submit(shared, caller, visit, order).await?;
+    Ok(go_to(shared, address::operation(id)))
 }

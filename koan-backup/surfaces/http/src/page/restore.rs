@@ -10,7 +10,7 @@ use koan_backup_core::catalog::{Order, SortBy};
 use super::choices::{Choices, Selected, Shown};
 use super::form::{Chosen, Form, go_to, submit};
 use super::frame::View;
-use super::{address, restore_steps};
+use super::{form, restore_steps};
 use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::backups::{self, Accepted};
 use crate::operations::{Operation, OperationKind};
@@ -75,10 +75,8 @@ pub(super) async fn start(
     Form(choices): Form<Choices>,
 ) -> Result<Response, Problem> {
     let choices = of_form(choices, &shared).await?;
-    let id =
-        submit(&shared, &caller, choices.visit.as_deref().unwrap_or_default(), request(&choices, false)?)
-            .await?;
-    Ok(go_to(&shared, address::operation(id)))
+    let visit = choices.visit.as_deref().unwrap_or_default();
+    form::start(&shared, &caller, visit, request(&choices, false)?).await
 }
 
 fn request(choices: &Choices, dry_run: bool) -> Result<RestoreRequest, Problem> {
