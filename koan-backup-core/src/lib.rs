@@ -32,6 +32,18 @@ pub mod builders {
     pub use crate::operations::restore::RestoreOptions;
     pub use crate::operations::verify::VerifyOptions;
 }
+/// Event streams: the declaration of event types, and the port to event stores.
+pub mod event_store {
+    pub use koan_backup_entity::entity::stream::{
+        EventLayout, EventStream, JsonText, StreamChunk, StreamDeclaration, StreamDescriptor, StreamDocument,
+        StreamEvent, StreamPart, StreamSnapshot, TerminatedStream,
+    };
+
+    pub use crate::provider::event_store::{
+        Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession, EventWriter,
+        OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead, StreamHeads, StreamState,
+    };
+}
 /// The task that runs maintenance in the background, and the reports of maintenance.
 pub mod maintenance {
     pub use crate::koan::{MaintenanceDefaults, MaintenanceTask};

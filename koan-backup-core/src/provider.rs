@@ -2,6 +2,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod event_store;
 pub mod keyed;
 
 mod batch;
@@ -32,6 +33,7 @@ pub use database_schema::{
 };
 pub use description::{EntityCoverage, ForeignKey, ProviderDescription};
 pub use diagnosis::{ProviderDiagnosis, ProviderFinding};
+use event_store::{EventReader, EventStoreCapabilities};
 pub use finding::{Finding, Severity};
 pub use restore::{ConflictMode, RestoreLevel, RestoreTarget, SessionIntent, SessionOptions, WriteCounts};
 pub use session::{
@@ -76,6 +78,12 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the capabilities of this provider. The conformance suite tests each of them.
     fn capabilities(&self) -> Capabilities;
+
+    /// Returns what the event store of this provider can contain. Returns `None` if the provider has no event store. If it
+    /// has one, [`Snapshot::events`] and [`RestoreSession::events`] return its reader and its writer.
+    fn event_store(&self) -> Option<EventStoreCapabilities> {
+        None
+    }
 
     /// Compares the location of the database with its record in the state directory of this machine, and
     /// records the location. This method is called when a context is built, before any other method.
@@ -186,6 +194,12 @@ pub struct Capabilities {
 pub trait Snapshot: fmt::Debug + Send + Sync {
     /// Returns the guarantee that this snapshot reached.
     fn consistency(&self) -> Consistency;
+
+    /// Returns the reader of the event store, at the point in time of this snapshot. Returns `None` if the provider has no
+    /// [event store](Provider::event_store).
+    fn events(&self) -> Option<&dyn EventReader> {
+        None
+    }
 
     /// Returns how many entities can be read at the same time. A provider that reads on one connection
     /// returns 1; a read then starts only after the previous read has ended.

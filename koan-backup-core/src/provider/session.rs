@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{RecordBatch, RecordEncoder};
+use super::event_store::EventWriter;
 use super::restore::{RestoreTarget, WriteCounts};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
@@ -33,6 +34,12 @@ pub trait RestoreSession: fmt::Debug + Send {
     /// The target does not exist or does not fit the entity; the error contains the remedy. Or an earlier
     /// target was not finished.
     async fn begin<'s>(&'s mut self, target: RestoreTarget) -> Result<Box<dyn TargetWriter + 's>>;
+
+    /// Returns the writer of the event store, which writes in the transaction of this session. Returns `None` if the
+    /// provider has no [event store](super::Provider::event_store).
+    fn events(&mut self) -> Option<&mut dyn EventWriter> {
+        None
+    }
 
     /// Ends a dry run: returns an error if the commit of a restore would fail, for example because of
     /// dangling references between targets. This method is called once, after the last target and before

@@ -8,6 +8,7 @@ pub(crate) mod linked;
 #[doc(hidden)]
 pub mod option_hints;
 pub(crate) mod policy;
+pub mod stream;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -68,7 +68,11 @@ pub mod __private {
     // An application may have a dependency with one of these names.
     pub use {::core, ::std, linkme, serde};
 
-    pub use crate::entity::linked::{KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES};
+    pub use crate::entity::linked::{
+        KOAN_BACKUP_0_1_ENTITIES as ENTITIES, KOAN_BACKUP_0_1_SCOPES as SCOPES,
+        KOAN_BACKUP_0_1_STREAMS as STREAMS,
+    };
+    pub use crate::entity::stream::{EventLayout, EventStream, StreamDeclaration, StreamDescriptor};
     pub use crate::entity::{
         Entity, EntityDeclaration, EntityDescriptor, FieldDeclaration, KeyDeclaration, PolicyDeclaration,
         ScopeDeclaration, ScopeMode, Shape, declared_key, option_hints, order_with, traced_with, wire_with,

@@ -13,6 +13,7 @@ pub mod coverage;
 #[doc(hidden)]
 pub mod documented;
 pub mod droppable;
+pub mod event_tables;
 pub mod field_kind;
 pub mod findings;
 pub mod identifier;

@@ -4,7 +4,11 @@ use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::declaration::EntityDeclaration;
+use super::stream::StreamPart;
 use super::{Entity, PolicyDeclaration};
 use crate::entity::codec::{self, LineTokens, Projection, Record, RecordError, RoundTrip, Row};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -32,11 +36,28 @@ pub struct EntityDescriptor {
     round_trip: fn(&[u8], &mut Vec<u8>) -> Result<RoundTrip, RecordError>,
     tokens_round_trip: fn(&LineTokens<'_>) -> bool,
     decode: fn(&[u8], &EntitySchema) -> Result<Record, RecordError>,
+    /// The object name and the part, if the records belong to event streams.
+    stream: Option<(&'static str, StreamPart)>,
 }
 
 impl EntityDescriptor {
     /// Creates the descriptor of `T`. The expansion of the derive contains only this call.
     pub const fn new<T: Entity>(declaration: EntityDeclaration) -> Self {
+        Self::of_records::<T>(declaration, None)
+    }
+
+    /// Creates the descriptor of one part of event streams, whose records are of type `T`.
+    pub(super) const fn of_stream<T: Serialize + DeserializeOwned + 'static>(
+        declaration: EntityDeclaration,
+        stream: (&'static str, StreamPart),
+    ) -> Self {
+        Self::of_records::<T>(declaration, Some(stream))
+    }
+
+    const fn of_records<T: Serialize + DeserializeOwned + 'static>(
+        declaration: EntityDeclaration,
+        stream: Option<(&'static str, StreamPart)>,
+    ) -> Self {
         Self {
             declaration,
             type_id: TypeId::of::<T>,
@@ -45,7 +66,18 @@ impl EntityDescriptor {
             round_trip: codec::round_trip::<T>,
             tokens_round_trip: codec::tokens_round_trip::<T>,
             decode: codec::decode::<T>,
+            stream,
         }
+    }
+
+    /// Returns the part of event streams to which the records belong. Returns `None` for an entity.
+    pub fn stream_part(&self) -> Option<StreamPart> {
+        self.stream.map(|(_, part)| part)
+    }
+
+    /// Returns the object name of the event streams to which the records belong. Returns `None` for an entity.
+    pub fn stream_object(&self) -> Option<&'static str> {
+        self.stream.map(|(object, _)| object)
     }
 
     /// Returns the name of the entity in archives, reports and manifests.
