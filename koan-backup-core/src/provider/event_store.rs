@@ -6,7 +6,9 @@
 //! of the same aggregate may continue it.
 
 mod opened;
+mod order;
 mod reader;
+mod records;
 mod writer;
 
 use std::fmt;
@@ -15,7 +17,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
+pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
 pub use self::reader::{Batches, EventReader};
+pub(crate) use self::records::StreamRecords;
 pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHead, StreamHeads};
 
 use super::SessionIntent;
