@@ -136,8 +136,8 @@ pub use koan_backup_core::{
     ApplicationIdentity, ArchiveEncryption, Backup, BackupId, BackupName, BackupRef, Clock, Compression,
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
     Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
-    SystemClock, archive, builders, catalog, encryption, entity, maintenance, provider, report, retention,
-    schema, serde, storage, value,
+    SystemClock, archive, builders, catalog, encryption, entity, event_store, maintenance, provider, report,
+    retention, schema, serde, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 pub use koan_backup_entity::link;
@@ -149,7 +149,7 @@ pub use koan_backup_http as http;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
-pub use koan_backup_memory::Memory;
+pub use koan_backup_memory::{Memory, MemoryEvents};
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use koan_backup_metrics as metrics;

@@ -5,6 +5,9 @@
 //! identify. The events of a stream have versions from 0 without gaps. A terminated stream was closed; another stream
 //! of the same aggregate may continue it.
 
+mod as_provider;
+mod batches;
+mod new_event;
 mod opened;
 mod order;
 mod reader;
@@ -16,9 +19,12 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::as_provider::EventStoreProvider;
+pub use self::batches::{BatchValue, Batches, batches};
+pub use self::new_event::NewEvent;
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
 pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
-pub use self::reader::{Batches, EventReader};
+pub use self::reader::EventReader;
 pub(crate) use self::records::StreamRecords;
 pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHead, StreamHeads};
 
