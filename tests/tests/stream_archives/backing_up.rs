@@ -15,7 +15,9 @@ async fn an_archive_contains_each_part_of_the_streams_in_order() {
         .manifest()
         .entities
         .iter()
-        .map(|entry| (entry.entity.as_str(), entry.storage_file.as_deref().expect("a file"), entry.item_count))
+        .map(|entry| {
+            (entry.entity.as_str(), entry.storage_file.as_deref().expect("a file"), entry.item_count)
+        })
         .collect();
     assert_eq!(
         counts,
@@ -35,12 +37,22 @@ async fn an_archive_contains_each_part_of_the_streams_in_order() {
         .iter()
         .map(|line| (line["objectId"].as_str(), line["streamId"].as_str(), line["version"].as_u64()))
         .collect();
-    let mut expected = vec![(Some("order-1"), Some("order-1"), Some(0)), (Some("order-1"), Some("order-1"), Some(1))];
+    let mut expected =
+        vec![(Some("order-1"), Some("order-1"), Some(0)), (Some("order-1"), Some("order-1"), Some(1))];
     expected.extend((0..5).map(|version| (Some("order-1"), Some("order-1-continued"), Some(version))));
     expected.extend((0..2).map(|version| (Some("order-2"), Some("order-2"), Some(version))));
     expected.push((Some("order-2 (copy)"), Some("order-2 (copy)"), Some(0)));
     assert_eq!(places, expected);
-    let fields = ["schemaVersion", "externalSequencer", "action", "timestamp", "metadata", "payload", "type", "position"];
+    let fields = [
+        "schemaVersion",
+        "externalSequencer",
+        "action",
+        "timestamp",
+        "metadata",
+        "payload",
+        "type",
+        "position",
+    ];
     assert!(lines.iter().all(|line| fields.iter().all(|field| !line[*field].is_null())), "{}", lines[0]);
     assert_eq!(lines[8]["payloadText"], "{ \"Placed\" :\n {\"total\": 20}}");
     let all: Vec<u8> = stored.archive.clone();

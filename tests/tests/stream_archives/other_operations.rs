@@ -31,7 +31,9 @@ async fn a_directory_tree_contains_streams_and_restores_them() {
     assert_eq!(target.events("patient", SECRET_ID), shop.events.events("patient", SECRET_ID));
     let mut folders = vec![root];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        for entry in
+            std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+        {
             assert!(!entry.display().to_string().contains(SECRET_ID), "{}", entry.display());
             if entry.is_dir() {
                 folders.push(entry);

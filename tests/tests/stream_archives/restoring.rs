@@ -54,7 +54,10 @@ async fn a_stream_with_later_events_is_refused_by_name_kept_or_replaced() {
 
     let refused = koan.restore(backup.id()).await.expect_err("a stream has later events");
     assert_eq!(refused.kind(), ErrorKind::Conflict);
-    assert!(refused.to_string().contains("`order-2`") && refused.to_string().contains("version 2"), "{refused}");
+    assert!(
+        refused.to_string().contains("`order-2`") && refused.to_string().contains("version 2"),
+        "{refused}"
+    );
     assert!(refused.help().is_some_and(|help| help.contains(".replace_existing()")), "{refused:?}");
     assert_eq!(orders(&shop.events), later, "nothing was written");
 
@@ -112,7 +115,8 @@ async fn the_conflict_mode_fail_refuses_every_existing_stream() {
     for id in ["order-1", "order-2", "order-2 (copy)"] {
         shop.events.remove("order", id);
     }
-    let hidden = koan.restore(backup.id()).on_conflict(ConflictMode::Fail).await.expect_err("a patient exists");
+    let hidden =
+        koan.restore(backup.id()).on_conflict(ConflictMode::Fail).await.expect_err("a patient exists");
     assert!(!hidden.to_string().contains(SECRET_ID), "the id of an encrypted stream is hidden: {hidden}");
     assert!(orders(&shop.events).is_empty(), "the whole restore was rolled back");
 }

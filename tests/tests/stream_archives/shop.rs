@@ -95,7 +95,10 @@ pub(super) fn json(text: &str) -> JsonText {
 
 /// Returns the events of all orders.
 pub(super) fn orders(events: &MemoryEvents) -> Vec<StreamEvent> {
-    ["order-1", "order-2", "order-2 (copy)", "order-3"].iter().flat_map(|id| events.events("order", id)).collect()
+    ["order-1", "order-2", "order-2 (copy)", "order-3"]
+        .iter()
+        .flat_map(|id| events.events("order", id))
+        .collect()
 }
 
 /// Returns the content of an entry of an archive.
