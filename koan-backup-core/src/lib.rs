@@ -43,6 +43,8 @@ pub mod event_store {
         StreamEvent, StreamPart, StreamSnapshot, TerminatedStream,
     };
 
+    #[cfg(feature = "conformance")]
+    pub use crate::provider::event_store::conformance;
     pub use crate::provider::event_store::{
         BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
         EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
