@@ -83,7 +83,6 @@ pub(crate) fn losses<'a>(
 /// Returns whether the number of records matters. Snapshots of event streams can be computed from the events, so an
 /// application may remove them.
 fn is_compared(entity: &EntityManifest) -> bool {
-    let is_derived =
-        entity.stream.as_ref().is_some_and(|stream| stream.part == StreamEntryPart::Snapshots);
+    let is_derived = entity.stream.as_ref().is_some_and(|stream| stream.part == StreamEntryPart::Snapshots);
     entity.status == EntityStatus::Completed && !is_derived
 }

@@ -72,7 +72,9 @@ async fn an_event_that_is_not_of_the_declared_type_fails_the_backup_with_its_pos
     let error = shop.koan().await.backup("nightly").await.expect_err("an event cannot be decoded");
     assert_eq!(error.kind(), ErrorKind::Record);
     let text = error.chain();
-    for expected in ["order", "objectId=order-3", "version=0", "OrderEvent"] {
+    for expected in
+        ["order `objectId=\"order-3\"", "version=0", "cannot be backed up", "`payload`", "`OrderEvent`"]
+    {
         assert!(text.contains(expected), "{text}");
     }
     assert!(!text.contains("4111"), "the error contains no content of the event: {text}");
@@ -85,12 +87,12 @@ async fn the_object_name_selects_and_excludes_all_parts() {
     let names = |report: &koan_backup::report::BackupReport| {
         report.manifest().entities.iter().map(|entry| entry.entity.clone()).collect::<Vec<_>>()
     };
-    let selected = koan.backup("orders").include("order").await.expect("a backup");
+    let selected = koan.backup("orders").entities(["order"]).await.expect("a backup");
     assert_eq!(names(&selected), ["order", "order.documents", "order.snapshots"]);
     let excluded = koan.backup("others").exclude("patient").await.expect("a backup");
     assert_eq!(names(&excluded), ["order", "order.documents", "order.snapshots"]);
     let empty = shop.koan_for(&MemoryEvents::new()).await;
-    empty.restore(selected.id()).include("order").await.expect("a restore");
-    let unknown = koan.backup("orders").include("orders").await.expect_err("there is no such object name");
+    empty.restore(selected.id()).entities(["order"]).await.expect("a restore");
+    let unknown = koan.backup("orders").entities(["orders"]).await.expect_err("there is no such object name");
     assert!(unknown.to_string().contains("`orders`"), "{unknown}");
 }

@@ -39,7 +39,7 @@ async fn a_gap_a_duplicate_and_a_wrong_order_of_versions_are_damage_although_all
             let target = MemoryEvents::new();
             let koan = shop.koan_for(&target).await;
             let report = koan.verify(backup.id()).await.expect("a report");
-            let issues = format!("{:?}", report.issues);
+            let issues = format!("{:?}", report.issues());
             assert!(issues.contains(problem), "{alteration} in blocks of {length}: {issues}");
             koan.restore(backup.id()).await.expect_err(alteration);
             let unverified = koan.restore(backup.id()).without_verification().await.expect_err(alteration);

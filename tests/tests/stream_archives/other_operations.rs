@@ -1,7 +1,6 @@
 //! Operations that treat event streams like entities.
 
 use koan_backup::MemoryEvents;
-use koan_backup::prelude::*;
 
 use super::shop::{SECRET, SECRET_ID, Shop, event, orders};
 

@@ -2,7 +2,7 @@
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
-use koan_backup::event_store::{EventStream, JsonText, NewEvent, StreamEvent};
+use koan_backup::event_store::{JsonText, NewEvent, StreamEvent};
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, MemoryEvents};
 use koan_backup_tests::archive_surgery::{Stored, Vault, Zip};
