@@ -25,6 +25,8 @@ use crate::archive::Producer;
 use crate::catalog::ManifestCache;
 use crate::declaration::registry::Registry;
 use crate::encryption::{KeySource, Recipients};
+use crate::entity::Entity;
+use crate::entity::stream::EventStream;
 use crate::environment::event::{Listener, OperationLog};
 use crate::environment::lease;
 use crate::environment::{CurrentInventory, Environment, require_archive_recipients, require_recipients};
@@ -169,6 +171,20 @@ impl KoanBuilder {
     /// [`Koan::rekey`](super::Koan::rekey). The source is read only when keys are needed.
     pub fn keys(mut self, source: impl KeySource) -> Self {
         self.keys.push(Arc::new(source));
+        self
+    }
+
+    /// Registers an entity manually, for platforms on which the linker does not collect entities. An entity
+    /// that is already known is not added again.
+    pub fn register<T: Entity>(mut self) -> Self {
+        self.registry.register(T::descriptor());
+        self
+    }
+
+    /// Registers an event type manually, for platforms on which the linker does not collect event types. An event type that
+    /// is already known is not added again.
+    pub fn register_stream<E: EventStream>(mut self) -> Self {
+        self.registry.register_stream(E::descriptor());
         self
     }
 

@@ -1,28 +1,13 @@
-//! The setters for what the application declares: entities, event types and scopes that the linker does not collect.
+//! The setters for declarations without a type: raw event streams, scopes, and what the linker collects.
 
 use std::panic::Location;
 
 use super::KoanBuilder;
 use crate::declaration::raw_stream::RawStream;
 use crate::declaration::registry::Registry;
-use crate::entity::stream::EventStream;
-use crate::entity::{Entity, ScopeDeclaration};
+use crate::entity::ScopeDeclaration;
 
 impl KoanBuilder {
-    /// Registers an entity manually, for platforms on which the linker does not collect entities. An entity
-    /// that is already known is not added again.
-    pub fn register<T: Entity>(mut self) -> Self {
-        self.registry.register(T::descriptor());
-        self
-    }
-
-    /// Registers an event type manually, for platforms on which the linker does not collect event types. An event type that
-    /// is already known is not added again.
-    pub fn register_stream<E: EventStream>(mut self) -> Self {
-        self.registry.register_stream(E::descriptor());
-        self
-    }
-
     /// Registers event streams by their object name, without an event type: their events remain JSON. [`RawStream`] sets the
     /// provider and the policy.
     ///
