@@ -31,6 +31,7 @@ fn linked_event_types_are_entries_beside_the_entities_with_the_policy_of_their_a
     let streams = DeclarationKind::EventStream;
     assert_eq!(kinds, [DeclarationKind::Entity, streams, streams]);
     assert_eq!(inventory.excluded[0].kind, streams);
+    assert!(!inventory.included.iter().any(koan_backup::report::IncludedEntity::is_raw));
     inventory.assert_covered();
 }
 

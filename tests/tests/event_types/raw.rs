@@ -25,6 +25,7 @@ async fn raw_streams_are_covered_without_a_scope_and_belong_to_no_crate() {
     assert_eq!(entry.location, format!("tests/tests/event_types/raw.rs:{line}"));
     assert_eq!(entry.type_path, "koan_backup::event_store::StreamEvent");
     assert_eq!(entry.policy.source, PolicySource::Attribute);
+    assert!(entry.is_raw());
     assert_eq!(inventory.crates, []);
     assert!(inventory.is_covered());
 }
