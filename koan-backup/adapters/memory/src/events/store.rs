@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use koan_backup_core::event_store::{
     EventReader, EventStore, EventStoreCapabilities, EventStoreSession, JsonText, NewEvent, RemovedObject,
-    StreamChunk, StreamEvent, StreamSnapshot, TerminatedStream,
+    StreamChunk, StreamEvent, StreamSnapshot, TerminatedStream, is_terminated,
 };
 use koan_backup_core::provider::{Consistency, SessionIntent};
 use koan_backup_core::{Error, ErrorKind, Result};
 
-use super::aggregate::{Aggregate, Stream, count, is_terminated, new_document};
+use super::aggregate::{Aggregate, Stream, count, new_document};
 use super::changes;
 use super::content::Content;
 use super::reader::MemoryReader;

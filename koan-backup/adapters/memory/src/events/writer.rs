@@ -60,7 +60,9 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn heads(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamHeads>> {
-        Ok(self.aggregates(object, object_ids).map(|(id, aggregate)| aggregate.heads(&id)).collect())
+        let heads =
+            |(object_id, aggregate): (_, &Aggregate)| StreamHeads { object_id, streams: aggregate.heads() };
+        Ok(self.aggregates(object, object_ids).map(heads).collect())
     }
 
     async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>> {
