@@ -5,11 +5,9 @@ use koan_backup_core::event_store::{
     EventStoreSession, EventWriter, JsonText, NewEvent, RemovedObject, StreamDocument, StreamSnapshot,
     TerminatedStream, is_terminated,
 };
-use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
 use serde_json::Map;
 
-use crate::restore;
 use crate::session::FileSession;
 use crate::store::EventFiles;
 
@@ -178,11 +176,6 @@ impl EventFiles {
         let removed = session.writer().remove(object, object_id).await?;
         Box::new(session).commit().await?;
         Ok(removed)
-    }
-
-    async fn begin(&self) -> Result<FileSession> {
-        restore::recover(&self.objects()).await?;
-        Ok(FileSession::new(self.clone(), SessionIntent::Apply))
     }
 }
 

@@ -10,7 +10,8 @@ use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
 use object_store::path::Path;
 
-use crate::listing::{self, DocumentName, Documents};
+use crate::document_name::DocumentName;
+use crate::listing::{self, Documents};
 use crate::objects::{CONCURRENT_REQUESTS, Created, Objects};
 use crate::path;
 use crate::restore::{self, Claim, Journal, Outcome, Restores};
@@ -65,8 +66,8 @@ impl FileSession {
         if documents.is_empty() {
             return Ok(());
         }
-        self.store.mark().await?;
         let objects = self.objects();
+        self.mark.create(&objects).await?;
         let journal = Journal { restore: self.id.clone(), claims };
         let text = serde_json::to_vec(&journal)
             .map_err(|source| Error::with_source(ErrorKind::Internal, "a journal was not written", source))?;

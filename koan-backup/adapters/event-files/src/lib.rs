@@ -22,6 +22,7 @@
 mod aggregate;
 mod application;
 mod commit;
+mod document_name;
 mod event_file;
 mod listing;
 mod mark;

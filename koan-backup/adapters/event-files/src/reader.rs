@@ -13,8 +13,9 @@ use koan_backup_core::event_store::{
 use koan_backup_core::{Error, ErrorKind, Result};
 
 use crate::aggregate::Aggregate;
+use crate::document_name::DocumentName;
 use crate::event_file;
-use crate::listing::{self, DocumentName, Listing};
+use crate::listing::{self, Listing};
 use crate::objects::{CONCURRENT_REQUESTS, Objects};
 use crate::path;
 

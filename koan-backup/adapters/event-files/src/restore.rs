@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use koan_backup_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::listing::DocumentName;
+use crate::document_name::DocumentName;
 use crate::objects::{CONCURRENT_REQUESTS, Created, Objects};
 use crate::path;
 

@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::aggregate::{Aggregate, EventFile};
+use crate::document_name::DocumentName;
 use crate::event_file;
-use crate::listing::{self, DocumentName, Listing};
+use crate::listing::{self, Listing};
+use crate::mark::Mark;
 use crate::objects::{CONCURRENT_REQUESTS, Objects};
 use crate::path;
-use crate::store::EventFiles;
 
 /// The size at which a file of events is complete.
 const FILE_BYTES: usize = 4 << 20;
@@ -30,7 +31,8 @@ pub(crate) type Subject = (String, String);
 /// A change of the store. Event files are written at once, and nothing names them before the commit.
 #[derive(Debug)]
 pub(crate) struct FileSession {
-    pub(crate) store: EventFiles,
+    objects: Objects,
+    pub(crate) mark: Arc<Mark>,
     pub(crate) intent: SessionIntent,
     /// The id of the change.
     pub(crate) id: String,
@@ -84,9 +86,10 @@ struct Uploaded {
 }
 
 impl FileSession {
-    pub(crate) fn new(store: EventFiles, intent: SessionIntent) -> Self {
+    pub(crate) fn new(objects: Objects, mark: Arc<Mark>, intent: SessionIntent) -> Self {
         Self {
-            store,
+            objects,
+            mark,
             intent,
             id: Uuid::now_v7().simple().to_string(),
             state: SessionState::Intact,
@@ -100,7 +103,7 @@ impl FileSession {
     }
 
     pub(crate) fn objects(&self) -> Objects {
-        self.store.objects()
+        self.objects.clone()
     }
 
     /// Lists the aggregates of an object name, once in a session.

@@ -53,9 +53,14 @@ impl EventFiles {
         self.objects.clone()
     }
 
-    /// Creates the mark of the store, if it does not exist.
-    pub(crate) async fn mark(&self) -> Result<()> {
-        self.mark.create(&self.objects).await
+    /// Begins a change, after the changes of processes that have ended were completed.
+    pub(crate) async fn begin(&self) -> Result<FileSession> {
+        restore::recover(&self.objects).await?;
+        Ok(self.session(SessionIntent::Apply))
+    }
+
+    fn session(&self, intent: SessionIntent) -> FileSession {
+        FileSession::new(self.objects(), Arc::clone(&self.mark), intent)
     }
 }
 
@@ -90,9 +95,9 @@ impl EventStore for EventFiles {
     }
 
     async fn begin_restore(&self, intent: SessionIntent) -> Result<Box<dyn EventStoreSession>> {
-        if intent == SessionIntent::Apply {
-            restore::recover(&self.objects).await?;
-        }
-        Ok(Box::new(FileSession::new(self.clone(), intent)))
+        Ok(Box::new(match intent {
+            SessionIntent::Apply => self.begin().await?,
+            SessionIntent::Compare => self.session(intent),
+        }))
     }
 }

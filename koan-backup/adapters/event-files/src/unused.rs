@@ -11,7 +11,8 @@ use object_store::path::Path;
 use uuid::Uuid;
 
 use crate::aggregate::Aggregate;
-use crate::listing::{DocumentName, visible};
+use crate::document_name::DocumentName;
+use crate::listing::visible;
 use crate::objects::Objects;
 use crate::path;
 use crate::restore::{self, Outcome, Restores};

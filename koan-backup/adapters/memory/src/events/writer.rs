@@ -83,7 +83,7 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn append(&mut self, object: &str, events: Vec<StreamEvent>) -> Result<u64> {
-        let capabilities = self.store().contents();
+        let capabilities = self.capabilities;
         let appended = count(events.len());
         for event in events {
             let id = event.object_id.clone();
@@ -113,7 +113,7 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn put_document(&mut self, object: &str, document: StreamDocument) -> Result<()> {
-        let capabilities = self.store().contents();
+        let capabilities = self.capabilities;
         let id = document.object_id.clone();
         self.change(object, &id, |session| {
             changes::put_document(&mut session.after, capabilities, object, document)
@@ -130,7 +130,7 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn add_snapshots(&mut self, object: &str, snapshots: Vec<StreamSnapshot>) -> Result<u64> {
-        let capabilities = self.store().contents();
+        let capabilities = self.capabilities;
         let added = count(snapshots.len());
         for snapshot in snapshots {
             let id = snapshot.object_id.clone();
