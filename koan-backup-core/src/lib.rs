@@ -48,7 +48,7 @@ pub mod event_store {
     pub use crate::provider::event_store::{
         BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
         EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
-        StreamHeads, StreamState, batches,
+        StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
     };
 }
 /// The task that runs maintenance in the background, and the reports of maintenance.

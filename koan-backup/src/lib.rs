@@ -144,6 +144,8 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, EventStream, entity_backup_scope, register};
 pub use koan_backup_entity::link;
+#[cfg(feature = "event-files")]
+pub use koan_backup_event_files::{EventFiles, ExpectedVersion};
 #[cfg(feature = "generate")]
 #[doc(inline)]
 pub use koan_backup_generate as generate;
