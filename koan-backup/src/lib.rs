@@ -136,8 +136,8 @@ pub use koan_backup_core::{
     ApplicationIdentity, ArchiveEncryption, Backup, BackupId, BackupName, BackupRef, Clock, Compression,
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
     Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
-    SystemClock, archive, builders, catalog, encryption, entity, maintenance, provider, report, retention,
-    schema, serde, storage, value,
+    SystemClock, archive, builders, catalog, encryption, entity, event_store, maintenance, provider, report,
+    retention, schema, serde, storage, value,
 };
 pub use koan_backup_derive::{Entity, entity_backup_scope, register};
 pub use koan_backup_entity::link;
@@ -156,6 +156,8 @@ pub use koan_backup_metrics as metrics;
 #[cfg(feature = "notify")]
 #[doc(inline)]
 pub use koan_backup_notify as notify;
+#[cfg(feature = "postgres")]
+pub use koan_backup_postgres::{CqrsEs, EventTables, SnapshotTable};
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};

@@ -45,7 +45,7 @@ pub(super) struct PostgresSnapshot {
 
 impl PostgresSnapshot {
     /// Locks the tables and creates the snapshot.
-    pub(super) async fn open(location: Location, events: Option<&EventTables>) -> Result<Self> {
+    pub(super) async fn open(location: Location, events: Option<&Arc<EventTables>>) -> Result<Self> {
         let holder = location.connect().await?;
         let mut catalog = lock_tables(&holder).await?;
         let exported = export(&holder).await?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use koan_backup_core::event_store::{JsonText, StreamEvent, StreamSnapshot};
 use koan_backup_core::{Error, ErrorKind, Result};
+use koan_backup_sql::event_tables::{EventColumn, EventTables};
 use tokio_postgres::types::Type;
 
 use super::super::connection::Connection;
@@ -26,7 +27,7 @@ impl StoreTables {
         for event in events {
             let name = event.name(&table.keys, object);
             table.keys.require_representable(object, &event.object_id, &event.stream_id, &name)?;
-            table.require_representable(event, &name)?;
+            table.require_representable(&self.settings, event, &name)?;
         }
         self.require_continued(connection, object, events).await?;
         let added = insert_all(connection, table.as_ref(), object, events).await?;
@@ -62,7 +63,9 @@ impl StoreTables {
                 ("number", snapshot.number.is_some(), table.number.is_some()),
                 ("timestamp", snapshot.timestamp.is_some(), table.timestamp.is_some()),
             ];
-            if let Some((field, ..)) = columns.into_iter().find(|(_, has_value, has_column)| *has_value && !has_column) {
+            if let Some((field, ..)) =
+                columns.into_iter().find(|(_, has_value, has_column)| *has_value && !has_column)
+            {
                 return Err(Error::new(
                     ErrorKind::Record,
                     format!("{name} has a {field}, and the table of snapshots has no column for it"),
@@ -82,7 +85,12 @@ impl StoreTables {
     }
 
     /// Refuses events that exist, or that do not follow the last event of their stream.
-    async fn require_continued(&self, connection: &Connection, object: &str, events: &[StreamEvent]) -> Result<()> {
+    async fn require_continued(
+        &self,
+        connection: &Connection,
+        object: &str,
+        events: &[StreamEvent],
+    ) -> Result<()> {
         let ids: BTreeSet<&String> = events.iter().map(|event| &event.object_id).collect();
         let ids: Vec<String> = ids.into_iter().cloned().collect();
         let mut last_versions = BTreeMap::new();
@@ -144,24 +152,28 @@ impl KeyColumns {
 
 impl EventsTable {
     /// Refuses an event with a value for which the table has no column, or which its column would change.
-    fn require_representable(&self, event: &StreamEvent, name: &str) -> Result<()> {
+    fn require_representable(&self, settings: &EventTables, event: &StreamEvent, name: &str) -> Result<()> {
         let columns = [
-            ("a schema version", event.schema_version.is_some(), &self.schema_version, "schema_version_column"),
-            ("an external sequencer", event.external_sequencer.is_some(), &self.external_sequencer, "external_sequencer_column"),
-            ("an action", event.action.is_some(), &self.action, "action_column"),
-            ("a timestamp", event.timestamp.is_some(), &self.timestamp, "timestamp_column"),
-            ("a position", event.position.is_some(), &self.position, "position_column"),
-            ("metadata", event.metadata.is_some(), &self.metadata, "metadata_column"),
+            (
+                "a schema version",
+                event.schema_version.is_some(),
+                &self.schema_version,
+                EventColumn::SchemaVersion,
+            ),
+            (
+                "an external sequencer",
+                event.external_sequencer.is_some(),
+                &self.external_sequencer,
+                EventColumn::ExternalSequencer,
+            ),
+            ("an action", event.action.is_some(), &self.action, EventColumn::Action),
+            ("a timestamp", event.timestamp.is_some(), &self.timestamp, EventColumn::Timestamp),
+            ("a position", event.position.is_some(), &self.position, EventColumn::Position),
+            ("metadata", event.metadata.is_some(), &self.metadata, EventColumn::Metadata),
         ];
         let missing = columns.into_iter().find(|(_, has_value, column, _)| *has_value && column.is_none());
-        if let Some((value, _, _, setting)) = missing {
-            return Err(Error::new(
-                ErrorKind::Record,
-                format!(
-                    "{name} has {value}, which would be lost, because no setting of the event store names a column for \
-                     it; set one with `EventTables::{setting}`"
-                ),
-            ));
+        if let Some((value, _, _, column)) = missing {
+            return Err(settings.no_column_for(name, value, column));
         }
         require_exact_json(name, &self.payload, &event.payload)?;
         if let (Some(column), Some(metadata)) = (&self.metadata, &event.metadata) {
@@ -171,7 +183,11 @@ impl EventsTable {
     }
 
     /// Refuses a position that another event has. A unique index would have refused it.
-    async fn require_distinct_positions(&self, connection: &Connection, events: &[StreamEvent]) -> Result<()> {
+    async fn require_distinct_positions(
+        &self,
+        connection: &Connection,
+        events: &[StreamEvent],
+    ) -> Result<()> {
         let positions: Vec<i64> = events.iter().filter_map(|event| event.position).collect();
         let Some(column) = self.position.as_ref().filter(|_| !positions.is_empty()) else { return Ok(()) };
         if self.keys.table.is_unique_over([column.name.as_str()]) {
@@ -219,6 +235,8 @@ fn require_exact_timestamp(name: &str, column: Option<&StoredColumn>, text: Opti
     let (Some(column), Some(text)) = (column, text) else { return Ok(()) };
     match timestamp::refusal(column.form, text) {
         None => Ok(()),
-        Some(reason) => Err(Error::new(ErrorKind::Record, format!("{name} {reason} (column `{}`)", column.name))),
+        Some(reason) => {
+            Err(Error::new(ErrorKind::Record, format!("{name} {reason} (column `{}`)", column.name)))
+        }
     }
 }

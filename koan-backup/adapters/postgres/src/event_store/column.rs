@@ -130,9 +130,8 @@ impl StoredColumn {
         let text = format!("{value}::pg_catalog.text");
         // The settings of the connection are DateStyle ISO and time zone UTC.
         let iso = format!("pg_catalog.replace({text}, ' ', 'T')");
-        let before_christ = |expression: String| {
-            format!("CASE WHEN {text} LIKE '% BC' THEN {text} ELSE {expression} END")
-        };
+        let before_christ =
+            |expression: String| format!("CASE WHEN {text} LIKE '% BC' THEN {text} ELSE {expression} END");
         match self.form {
             ColumnForm::Number => format!("{value}::pg_catalog.int8"),
             ColumnForm::Timestamp => before_christ(iso),

@@ -2,6 +2,7 @@
 
 use koan_backup_core::event_store::{JsonText, StreamEvent, StreamSnapshot};
 use koan_backup_core::{Error, ErrorKind, Result};
+use koan_backup_sql::event_tables::{event_bytes, snapshot_bytes};
 use koan_backup_sql::identifier::quoted_list;
 use tokio_postgres::types::Type;
 
@@ -57,7 +58,8 @@ pub(super) trait InsertedRow: Sized + Sync {
     fn fits(&self, other: &Self) -> bool;
 
     /// Returns the columns of some records, each of which the table can represent.
-    fn columns<'v>(table: &'v Self::Table, object: &str, rows: &'v [Self]) -> Result<Vec<InsertedColumn<'v>>>;
+    fn columns<'v>(table: &'v Self::Table, object: &str, rows: &'v [Self])
+    -> Result<Vec<InsertedColumn<'v>>>;
 }
 
 /// Inserts records in their order, and returns the number of inserted rows.
@@ -173,7 +175,8 @@ fn insert_statement(keys: &KeyColumns, columns: &[InsertedColumn<'_>]) -> String
         })
         .collect();
     let input: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
-    let overriding = if written.iter().any(|(column, _)| column.is_identity) { "OVERRIDING SYSTEM VALUE " } else { "" };
+    let overriding =
+        if written.iter().any(|(column, _)| column.is_identity) { "OVERRIDING SYSTEM VALUE " } else { "" };
     format!(
         "WITH input AS MATERIALIZED (SELECT * FROM pg_catalog.unnest({}) WITH ORDINALITY AS i({}, number)), \
          written AS (INSERT INTO {} ({names}) {overriding}SELECT {} FROM input AS i ORDER BY i.number RETURNING 1) \
@@ -243,15 +246,18 @@ impl InsertedRow for StreamEvent {
     }
 
     fn bytes(&self) -> usize {
-        let json = |json: &JsonText| json.stored_text().len();
-        json(&self.payload) + self.metadata.as_ref().map_or(0, json) + self.object_id.len() + self.event_type.len()
+        event_bytes(self)
     }
 
     fn fits(&self, other: &Self) -> bool {
         self.position.is_some() == other.position.is_some()
     }
 
-    fn columns<'v>(table: &'v EventsTable, object: &str, rows: &'v [Self]) -> Result<Vec<InsertedColumn<'v>>> {
+    fn columns<'v>(
+        table: &'v EventsTable,
+        object: &str,
+        rows: &'v [Self],
+    ) -> Result<Vec<InsertedColumn<'v>>> {
         let keys = &table.keys;
         let mut columns = ColumnsOf { rows, columns: Vec::new() };
         columns.text(Some(&keys.id), |event| Some(&event.object_id));
@@ -285,14 +291,18 @@ impl InsertedRow for StreamSnapshot {
     }
 
     fn bytes(&self) -> usize {
-        self.payload.stored_text().len() + self.object_id.len()
+        snapshot_bytes(self)
     }
 
     fn fits(&self, _: &Self) -> bool {
         true
     }
 
-    fn columns<'v>(table: &'v SnapshotsTable, object: &str, rows: &'v [Self]) -> Result<Vec<InsertedColumn<'v>>> {
+    fn columns<'v>(
+        table: &'v SnapshotsTable,
+        object: &str,
+        rows: &'v [Self],
+    ) -> Result<Vec<InsertedColumn<'v>>> {
         let keys = &table.keys;
         let mut columns = ColumnsOf { rows, columns: Vec::new() };
         columns.text(Some(&keys.id), |snapshot| Some(&snapshot.object_id));
@@ -304,7 +314,8 @@ impl InsertedRow for StreamSnapshot {
         columns.number(table.number.as_ref(), |snapshot| {
             let number = snapshot.number.map(i64::try_from).transpose();
             number.map_err(|_| {
-                let text = format!("{}: its number exceeds the range of numbers", snapshot.name(keys, object));
+                let text =
+                    format!("{}: its number exceeds the range of numbers", snapshot.name(keys, object));
                 Error::new(ErrorKind::Record, text)
             })
         })?;

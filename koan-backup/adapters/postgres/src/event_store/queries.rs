@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use futures::TryStreamExt as _;
 use koan_backup_core::event_store::{
-    OpenedStream, OpenedStreams, StreamEvent, StreamHead, StreamHeads, StreamPart, StreamSnapshot, StreamState,
+    OpenedStream, OpenedStreams, StreamEvent, StreamHead, StreamHeads, StreamPart, StreamSnapshot,
+    StreamState,
 };
 use koan_backup_core::{Error, ErrorKind, Result};
+use koan_backup_sql::event_tables::Continuity;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -22,7 +25,9 @@ impl StoreTables {
     pub(in super::super) async fn object_names(&self, connection: &Connection) -> Result<Vec<String>> {
         let mut names = BTreeSet::new();
         for keys in self.keys() {
-            for row in keys.query(connection, "reading the object names", &keys.select_object_names(), &[]).await? {
+            for row in
+                keys.query(connection, "reading the object names", &keys.select_object_names(), &[]).await?
+            {
                 names.insert(keys.name(&row, keys.object.column().map(|column| column.name.as_str()))?);
             }
         }
@@ -91,11 +96,16 @@ impl StoreTables {
                     row.try_get::<_, Option<i64>>(2)?,
                 ))
             };
-            let numbers = found.first().map(numbers).transpose().map_err(|error| keys.failed("opening a stream", &error))?;
+            let numbers = found
+                .first()
+                .map(numbers)
+                .transpose()
+                .map_err(|error| keys.failed("opening a stream", &error))?;
             if let Some((count, Some(first), Some(last))) = numbers {
                 let first = keys.version_of(object, id, first)?;
                 let last = keys.version_of(object, id, last)?;
-                if first != 0 || i64::try_from(last).ok().and_then(|last| last.checked_add(1)) != Some(count) {
+                if first != 0 || i64::try_from(last).ok().and_then(|last| last.checked_add(1)) != Some(count)
+                {
                     return Err(keys.find_damage(connection, object, id).await?);
                 }
                 version = Some(last);
@@ -265,7 +275,10 @@ impl KeyColumns {
         let rows = self.rows();
         let column = match &self.object {
             ObjectName::Constant(name) => {
-                return format!("SELECT {}::pg_catalog.text WHERE EXISTS (SELECT FROM {rows})", literal(name));
+                return format!(
+                    "SELECT {}::pg_catalog.text WHERE EXISTS (SELECT FROM {rows})",
+                    literal(name)
+                );
             }
             ObjectName::Column(column) => column,
         };
@@ -291,7 +304,7 @@ impl KeyColumns {
             Err(_) => "with text that is not valid UTF-8",
         };
         Err(Error::new(
-            ErrorKind::Corrupt,
+            ErrorKind::Record,
             format!(
                 "table `{}` has a row {fault} in column `{}`, so it belongs to no stream; correct or remove the row",
                 self.table.display_name,
@@ -302,7 +315,7 @@ impl KeyColumns {
 
     fn null_version(&self, object: &str, id: &str) -> Error {
         Error::new(
-            ErrorKind::Corrupt,
+            ErrorKind::Record,
             format!(
                 "{} has an event with NULL in column `{}`; correct or remove the row",
                 self.stream(object, id),
@@ -313,22 +326,26 @@ impl KeyColumns {
 
     /// Returns the error for the first gap or duplicate of a stream whose versions are not those from 0 to the last.
     async fn find_damage(&self, connection: &Connection, object: &str, id: &str) -> Result<Error> {
-        let (rows, of_stream, number) = (self.rows(), self.has_object_and_id("$2"), self.version.selected());
-        let query = format!(
-            "SELECT x.previous, x.number FROM (SELECT pg_catalog.lag({number}) OVER (ORDER BY {number}) AS previous, \
-             {number} AS number FROM {rows} WHERE {of_stream}) AS x \
-             WHERE x.number IS NOT NULL AND x.number <> coalesce(x.previous + 1, $3) ORDER BY x.number LIMIT 1"
-        );
-        let first = i64::try_from(self.first_version).unwrap_or(i64::MAX);
-        let parameters: [Parameter<'_>; 3] = [(&object, Type::TEXT), (&id, Type::TEXT), (&first, Type::INT8)];
         let operation = "searching the gap of a stream";
-        let rows = self.query(connection, operation, &query, &parameters).await?;
-        let Some(row) = rows.first() else { return Ok(self.null_version(object, id)) };
-        let read = || Ok::<_, tokio_postgres::Error>((row.try_get(0)?, row.try_get(1)?));
-        let (previous, number): (Option<i64>, i64) = read().map_err(|error| self.failed(operation, &error))?;
-        let previous = previous.map(|number| self.version_of(object, id, number)).transpose()?;
-        let version = self.version_of(object, id, number)?;
-        Ok(self.damage(object, id, previous, version).unwrap_or_else(|| self.null_version(object, id)))
+        let query = format!(
+            "SELECT {} FROM {} WHERE {} ORDER BY {}",
+            self.version.selected(),
+            self.rows(),
+            self.has_object_and_id("$2"),
+            self.version.qualified()
+        );
+        let parameters: [Parameter<'_>; 2] = [(&object, Type::TEXT), (&id, Type::TEXT)];
+        let rows = connection.client.query_typed_raw(&query, parameters).await;
+        let mut rows = std::pin::pin!(rows.map_err(|error| self.failed(operation, &error))?);
+        let mut continuity = Continuity::new(object);
+        while let Some(row) = rows.try_next().await.map_err(|error| self.failed(operation, &error))? {
+            let number: Option<i64> = row.try_get(0).map_err(|error| self.failed(operation, &error))?;
+            let Some(number) = number else { break };
+            if let Err(damage) = continuity.add(id, self.version_of(object, id, number)?) {
+                return Ok(damage);
+            }
+        }
+        Ok(self.null_version(object, id))
     }
 
     /// Returns the rows with these ids and versions.

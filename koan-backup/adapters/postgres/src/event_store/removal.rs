@@ -44,7 +44,8 @@ impl StoreTables {
         let mut removed = RemovedObject::default();
         let snapshots = self.snapshots.iter().map(|snapshots| &snapshots.keys);
         let tables = [(&self.events.keys, true)].into_iter().chain(snapshots.map(|keys| (keys, false)));
-        for (keys, has_events) in tables.filter(|(keys, _)| keys.admits_object(object) && keys.id.admits(id)) {
+        for (keys, has_events) in tables.filter(|(keys, _)| keys.admits_object(object) && keys.id.admits(id))
+        {
             keys.require_no_action(connection).await?;
             let parameters: [Parameter<'_>; 2] = [(&object, Type::TEXT), (&id, Type::TEXT)];
             let count = keys.delete(connection, &keys.has_object_and_id("$2"), &parameters).await?;
@@ -88,7 +89,12 @@ impl StoreTables {
 }
 
 impl KeyColumns {
-    async fn delete(&self, connection: &Connection, condition: &str, parameters: &[Parameter<'_>]) -> Result<u64> {
+    async fn delete(
+        &self,
+        connection: &Connection,
+        condition: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<u64> {
         let delete = format!("DELETE FROM {} WHERE {condition}", self.rows());
         let deleted = connection.client.execute_typed(&delete, parameters).await;
         deleted.map_err(|error| self.failed("removing rows", &error))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use koan_backup_core::event_store::{JsonText, StreamEvent, StreamSnapshot};
 use koan_backup_core::{Error, ErrorKind, Result};
+use koan_backup_sql::event_tables::Continuity;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
@@ -34,8 +35,7 @@ pub(in super::super) trait RowDecoder: Send + 'static {
 pub(in super::super) struct EventDecoder {
     table: Arc<EventsTable>,
     object: String,
-    /// The id and the version of the last event.
-    last: Option<(String, u64)>,
+    continuity: Continuity,
     /// The stream that must have been read at the end, and its last version.
     opened: Option<(String, u64)>,
 }
@@ -43,11 +43,17 @@ pub(in super::super) struct EventDecoder {
 impl EventDecoder {
     /// Returns the decoder of all streams with an object name.
     pub(in super::super) fn new(table: &Arc<EventsTable>, object: &str) -> Self {
-        Self { table: Arc::clone(table), object: object.to_owned(), last: None, opened: None }
+        let continuity = Continuity::new(object);
+        Self { table: Arc::clone(table), object: object.to_owned(), continuity, opened: None }
     }
 
     /// Returns the decoder of the stream of an aggregate up to its last version.
-    pub(in super::super) fn of_stream(table: &Arc<EventsTable>, object: &str, id: &str, version: u64) -> Self {
+    pub(in super::super) fn of_stream(
+        table: &Arc<EventsTable>,
+        object: &str,
+        id: &str,
+        version: u64,
+    ) -> Self {
         Self { opened: Some((id.to_owned(), version)), ..Self::new(table, object) }
     }
 }
@@ -57,32 +63,13 @@ impl RowDecoder for EventDecoder {
 
     fn decode(&mut self, row: &Row) -> Result<StreamEvent> {
         let event = self.table.event(row, &self.object)?;
-        let previous = match &self.last {
-            Some((id, version)) if *id == event.object_id => Some(*version),
-            _ => None,
-        };
-        if let Some(damage) = self.table.keys.damage(&self.object, &event.object_id, previous, event.version) {
-            return Err(damage);
-        }
-        match &mut self.last {
-            Some((id, version)) if *id == event.object_id => *version = event.version,
-            last => *last = Some((event.object_id.clone(), event.version)),
-        }
+        self.continuity.add(&event.object_id, event.version)?;
         Ok(event)
     }
 
     fn finish(&self) -> Result<()> {
-        if self.opened.is_none() || self.opened == self.last {
-            return Ok(());
-        }
-        let (id, version) = self.opened.as_ref().map_or(("", 0), |(id, version)| (id, *version));
-        Err(Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "{} ended before version {version}, the last version of the stream when it was opened; try again",
-                self.table.keys.stream(&self.object, id)
-            ),
-        ))
+        let opened = self.opened.as_ref();
+        opened.map_or(Ok(()), |(id, version)| self.continuity.require_end(id, Some(*version)))
     }
 }
 
@@ -112,40 +99,12 @@ impl KeyColumns {
         format!("version {version} of {}", self.stream(object, id))
     }
 
-    /// Returns the error for an event whose version does not follow the previous version of its stream; `None` if it
-    /// does.
-    pub(in super::super) fn damage(
-        &self,
-        object: &str,
-        id: &str,
-        previous: Option<u64>,
-        version: u64,
-    ) -> Option<Error> {
-        let expected = previous.map_or(0, |previous| previous.saturating_add(1));
-        let fault = match version.cmp(&expected) {
-            std::cmp::Ordering::Equal => return None,
-            std::cmp::Ordering::Greater => format!(
-                "has a gap: version {expected} ({} {}) is missing, and the next version is {version}; add the missing \
-                 events, or remove those after the gap",
-                self.version.name,
-                expected.saturating_add(self.first_version)
-            ),
-            std::cmp::Ordering::Less => format!(
-                "has a duplicate: there is more than one event with version {version} ({} {}); remove the wrong event, \
-                 and add a unique index",
-                self.version.name,
-                version.saturating_add(self.first_version)
-            ),
-        };
-        Some(Error::new(ErrorKind::Corrupt, format!("{} {fault}", self.stream(object, id))))
-    }
-
     /// Returns the version that a number in the table means.
     pub(in super::super) fn version_of(&self, object: &str, id: &str, number: i64) -> Result<u64> {
         let version = u64::try_from(number).ok().and_then(|number| number.checked_sub(self.first_version));
         version.ok_or_else(|| {
             Error::new(
-                ErrorKind::Corrupt,
+                ErrorKind::Record,
                 format!(
                     "{} has `{}` {number}, and the first version has {}; correct the number, or set the first version \
                      with `version_column`",
@@ -161,7 +120,7 @@ impl KeyColumns {
     fn key(&self, row: &Row, object: &str) -> Result<(String, u64)> {
         let null = |column: &StoredColumn| {
             Error::new(
-                ErrorKind::Corrupt,
+                ErrorKind::Record,
                 format!(
                     "table `{}` has a row with NULL in column `{}`, so it belongs to no stream; correct or remove the \
                      row, and make the column NOT NULL",
@@ -214,8 +173,9 @@ impl KeyedRow<'_> {
     }
 
     fn text(&self, column: &StoredColumn, index: usize) -> Result<Option<String>> {
-        text(self.row, index)
-            .map_err(|Unreadable| self.error(column, "contains text that is not valid UTF-8; correct the text"))
+        text(self.row, index).map_err(|Unreadable| {
+            self.error(column, "contains text that is not valid UTF-8; correct the text")
+        })
     }
 
     fn optional_text(&self, column: Option<&StoredColumn>, index: usize) -> Result<Option<String>> {
@@ -267,11 +227,12 @@ impl SnapshotsTable {
     /// Converts a row with the columns of [`selected`](Self::selected).
     pub(in super::super) fn snapshot(&self, row: &Row, object: &str) -> Result<StreamSnapshot> {
         let (object_id, version) = self.keys.key(row, object)?;
-        let row = KeyedRow { row, name: format!("the snapshot at {}", self.keys.row(object, &object_id, version)) };
+        let row =
+            KeyedRow { row, name: format!("the snapshot at {}", self.keys.row(object, &object_id, version)) };
         let number = match (&self.number, value::<i64>(row.row, 4)) {
-            (Some(column), Some(number)) => {
-                Some(u64::try_from(number).map_err(|_| row.error(column, "is negative; correct the number"))?)
-            }
+            (Some(column), Some(number)) => Some(
+                u64::try_from(number).map_err(|_| row.error(column, "is negative; correct the number"))?,
+            ),
             _ => None,
         };
         Ok(StreamSnapshot {

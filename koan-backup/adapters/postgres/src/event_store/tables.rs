@@ -1,20 +1,20 @@
 //! The tables of an event store in the catalog of the database, with the columns that its settings name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use koan_backup_core::{Error, ErrorKind, Result};
-use koan_backup_sql::event_tables::EventTables;
-use koan_backup_sql::identifier::{listed, quoted};
-use koan_backup_sql::tables::is_near;
-use tokio_postgres::types::Oid;
+use koan_backup_sql::event_tables::{EventColumn, EventTables, SnapshotColumn, SnapshotTable};
 
-use super::super::catalog::{Catalog, Column, Table, TableKind};
+use super::super::catalog::{Catalog, Column, Table};
 use super::super::literal::literal;
 use super::column::{ALIAS, Content, StoredColumn};
+use super::lookup::{find_table, require_complete, type_of_event_column, type_of_snapshot_column};
 
 /// The tables of an event store.
 #[derive(Clone, Debug)]
 pub(in super::super) struct StoreTables {
+    pub(super) settings: Arc<EventTables>,
     pub(in super::super) events: Arc<EventsTable>,
     pub(in super::super) snapshots: Option<Arc<SnapshotsTable>>,
 }
@@ -62,6 +62,11 @@ pub(in super::super) enum ObjectName {
 }
 
 impl ObjectName {
+    fn new(column: Option<StoredColumn>, settings: &EventTables) -> Self {
+        let constant = || Self::Constant(settings.only_object_name().unwrap_or_default().to_owned());
+        column.map_or_else(constant, Self::Column)
+    }
+
     pub(super) fn column(&self) -> Option<&StoredColumn> {
         match self {
             Self::Column(column) => Some(column),
@@ -75,42 +80,11 @@ impl StoreTables {
     ///
     /// # Errors
     /// A table or column does not exist, has a type that an event store cannot have, or cannot be read by the role.
-    pub(in super::super) fn find(catalog: &Catalog, settings: &EventTables) -> Result<Self> {
-        let events = SourceTable::find(catalog, settings.events_table())?;
-        let mut keys = events.keys(
-            (settings.object(), settings.object_name()),
-            settings.object_id(),
-            settings.version(),
-        )?;
-        keys.first_version = settings.first_version();
-        let first_version = keys.first_version;
-        let found = EventsTable {
-            keys,
-            event_type: events.column(settings.event_type(), Content::Text)?,
-            schema_version: events.optional(settings.schema_version(), Content::Text)?,
-            external_sequencer: events.optional(settings.external_sequencer(), Content::Text)?,
-            action: events.optional(settings.action(), Content::Text)?,
-            timestamp: events.optional(settings.timestamp(), Content::Timestamp)?,
-            position: events.optional(settings.position(), Content::Number)?,
-            metadata: events.optional(settings.metadata(), Content::Json)?,
-            payload: events.column(settings.payload(), Content::Json)?,
-        };
-        events.require_complete(&found.columns())?;
-        let snapshots = settings.snapshot_table().map(|names| {
-            let table = SourceTable::find(catalog, names.table())?;
-            let mut keys =
-                table.keys((names.object(), settings.object_name()), names.object_id(), names.version())?;
-            keys.first_version = first_version;
-            let found = SnapshotsTable {
-                keys,
-                number: table.optional(names.number(), Content::Number)?,
-                timestamp: table.optional(names.timestamp(), Content::Timestamp)?,
-                payload: table.column(names.payload(), Content::Json)?,
-            };
-            table.require_complete(&found.columns())?;
-            Ok::<_, Error>(Arc::new(found))
-        });
-        Ok(Self { events: Arc::new(found), snapshots: snapshots.transpose()? })
+    pub(in super::super) fn find(catalog: &Catalog, settings: &Arc<EventTables>) -> Result<Self> {
+        settings.check()?;
+        let events = Arc::new(EventsTable::find(catalog, settings)?);
+        let snapshots = settings.snapshot_table().map(|table| SnapshotsTable::find(catalog, settings, table));
+        Ok(Self { settings: Arc::clone(settings), events, snapshots: snapshots.transpose()?.map(Arc::new) })
     }
 
     /// Returns the tables, each with the columns that identify its rows.
@@ -118,24 +92,53 @@ impl StoreTables {
         [&self.events.keys].into_iter().chain(self.snapshots.iter().map(|snapshots| &snapshots.keys))
     }
 
-    /// Returns the columns of a table that no setting names.
-    pub(in super::super) fn uncovered_columns(&self, oid: Oid) -> Vec<String> {
-        let snapshots = self.snapshots.iter().filter(|snapshots| snapshots.keys.table.oid == oid);
-        let named: Vec<&StoredColumn> = [self.events.columns()]
-            .into_iter()
-            .filter(|_| self.events.keys.table.oid == oid)
-            .chain(snapshots.map(|snapshots| snapshots.columns()))
-            .flatten()
-            .collect();
-        let table = self.keys().map(|keys| &keys.table).find(|table| table.oid == oid);
-        let columns = table.map_or(&[][..], |table| &table.columns);
-        let is_named = |column: &&Column| named.iter().any(|named| named.name == column.name);
-        let uncovered = columns.iter().filter(|column| !column.generated && !is_named(column));
-        uncovered.map(|column| column.name.clone()).collect()
+    /// Returns each table with its columns that no setting names, except generated columns.
+    pub(super) fn uncovered_columns(&self) -> impl Iterator<Item = (&Table, Vec<&str>)> {
+        let snapshots = self.snapshots.iter().map(|table| (&table.keys.table, table.columns()));
+        let tables = [(&self.events.keys.table, self.events.columns())].into_iter().chain(snapshots);
+        tables.map(|(table, named)| {
+            let is_named = |column: &&Column| named.iter().any(|named| named.name == column.name);
+            let uncovered = table.columns.iter().filter(|column| !column.generated && !is_named(column));
+            (table, uncovered.map(|column| column.name.as_str()).collect())
+        })
     }
 }
 
 impl EventsTable {
+    fn find(catalog: &Catalog, settings: &EventTables) -> Result<Self> {
+        let missing = || settings.no_events_table(&settings.create_events(type_of_event_column));
+        let table = find_table(catalog, settings.events_table(), missing)?;
+        let names: BTreeMap<EventColumn, &str> = settings.event_columns().into_iter().collect();
+        let optional = |column: EventColumn, content: Content| {
+            let Some(name) = names.get(&column) else { return Ok(None) };
+            let found = table.columns.iter().find(|found| found.name == *name);
+            let found = found.ok_or_else(|| settings.no_event_column(column, name))?;
+            StoredColumn::new(table, found, content).map(Some)
+        };
+        let required = |column: EventColumn, content: Content| {
+            optional(column, content)?.ok_or_else(|| settings.no_event_column(column, column.setting()))
+        };
+        let found = Self {
+            keys: KeyColumns {
+                table: table.clone(),
+                object: ObjectName::new(optional(EventColumn::Object, Content::Key)?, settings),
+                id: required(EventColumn::ObjectId, Content::Key)?,
+                version: required(EventColumn::Version, Content::Number)?,
+                first_version: settings.first_version(),
+            },
+            event_type: required(EventColumn::EventType, Content::Text)?,
+            schema_version: optional(EventColumn::SchemaVersion, Content::Text)?,
+            external_sequencer: optional(EventColumn::ExternalSequencer, Content::Text)?,
+            action: optional(EventColumn::Action, Content::Text)?,
+            timestamp: optional(EventColumn::Timestamp, Content::Timestamp)?,
+            position: optional(EventColumn::Position, Content::Number)?,
+            metadata: optional(EventColumn::Metadata, Content::Json)?,
+            payload: required(EventColumn::Payload, Content::Json)?,
+        };
+        require_complete(table, &found.columns(), "EventTables")?;
+        Ok(found)
+    }
+
     /// Returns the columns that settings name.
     fn columns(&self) -> Vec<&StoredColumn> {
         let mut columns = self.keys.columns();
@@ -208,6 +211,35 @@ impl SnapshotsTable {
         )
     }
 
+    fn find(catalog: &Catalog, settings: &EventTables, names: &SnapshotTable) -> Result<Self> {
+        let missing = || names.not_found(&names.create(type_of_snapshot_column));
+        let table = find_table(catalog, names.table(), missing)?;
+        let named: BTreeMap<SnapshotColumn, &str> = names.columns().into_iter().collect();
+        let optional = |column: SnapshotColumn, content: Content| {
+            let Some(name) = named.get(&column) else { return Ok(None) };
+            let found = table.columns.iter().find(|found| found.name == *name);
+            let found = found.ok_or_else(|| names.no_column(column, name))?;
+            StoredColumn::new(table, found, content).map(Some)
+        };
+        let required = |column: SnapshotColumn, content: Content| {
+            optional(column, content)?.ok_or_else(|| names.no_column(column, column.setting()))
+        };
+        let found = Self {
+            keys: KeyColumns {
+                table: table.clone(),
+                object: ObjectName::new(optional(SnapshotColumn::Object, Content::Key)?, settings),
+                id: required(SnapshotColumn::ObjectId, Content::Key)?,
+                version: required(SnapshotColumn::Version, Content::Number)?,
+                first_version: settings.first_version(),
+            },
+            number: optional(SnapshotColumn::Number, Content::Number)?,
+            timestamp: optional(SnapshotColumn::Timestamp, Content::Timestamp)?,
+            payload: required(SnapshotColumn::Payload, Content::Json)?,
+        };
+        require_complete(table, &found.columns(), "SnapshotTable")?;
+        Ok(found)
+    }
+
     fn columns(&self) -> Vec<&StoredColumn> {
         let mut columns = self.keys.columns();
         columns.push(&self.payload);
@@ -247,10 +279,10 @@ impl KeyColumns {
 
     /// Returns the expressions that select the object id, the version, and whether the row has an object name.
     fn selected(&self) -> String {
-        let has_object = self.object.column().map_or_else(
-            || "true".to_owned(),
-            |column| format!("{} IS NOT NULL", column.qualified()),
-        );
+        let has_object = self
+            .object
+            .column()
+            .map_or_else(|| "true".to_owned(), |column| format!("{} IS NOT NULL", column.qualified()));
         format!("{}, {}, {has_object}", self.id.selected(), self.version.selected())
     }
 
@@ -300,7 +332,7 @@ impl KeyColumns {
     }
 
     /// Returns the number of a version in the column of the version.
-    pub(super) fn number_of(&self, object: &str, id: &str, version: u64) -> Result<i64> {
+    pub(in super::super) fn number_of(&self, object: &str, id: &str, version: u64) -> Result<i64> {
         let number = version.checked_add(self.first_version).and_then(|number| i64::try_from(number).ok());
         number.ok_or_else(|| {
             Error::new(
@@ -314,139 +346,4 @@ impl KeyColumns {
 /// Returns the expression for a key column as text.
 pub(super) fn text_of(column: &StoredColumn) -> String {
     format!("{}::pg_catalog.text", column.qualified())
-}
-
-/// A table of the catalog whose columns are searched.
-struct SourceTable<'c>(&'c Table);
-
-impl<'c> SourceTable<'c> {
-    fn find(catalog: &'c Catalog, name: &str) -> Result<Self> {
-        let refused = |kind, text: String| Err(Error::new(kind, text));
-        let visible = catalog.visible().find(|table| table.name == name);
-        let qualified = || {
-            let (schema, name) = name.split_once('.')?;
-            catalog.tables.iter().find(|table| table.schema == schema && table.name == name)
-        };
-        let hidden = || catalog.tables.iter().find(|table| table.name == name && catalog.lacks_usage(&table.schema));
-        let Some(table) = visible.or_else(qualified).or_else(hidden) else {
-            let similar = catalog.tables.iter().filter(|table| table.is_table());
-            let mut similar = similar.filter(|table| table.name == name || is_near(&table.name, name));
-            let hint = similar.next().map_or_else(
-                || "create it, for example with the migrations of the application".to_owned(),
-                |table| format!("did you mean `{}`?", table.display_name),
-            );
-            return refused(
-                ErrorKind::NotFound,
-                format!(
-                    "the event store has no table `{name}` in this database; {hint}, or set its name with \
-                     `.event_store(…)`"
-                ),
-            );
-        };
-        let (display_name, sql) = (&table.display_name, table.quoted());
-        if catalog.lacks_usage(&table.schema) {
-            let schema = quoted(&table.schema);
-            return refused(
-                ErrorKind::Provider,
-                format!(
-                    "the event table `{display_name}` is in a schema that the role is not permitted to use; run `GRANT \
-                     USAGE ON SCHEMA {schema} TO` the role"
-                ),
-            );
-        }
-        if !table.is_table() {
-            let kind = match table.kind {
-                TableKind::View => "a view",
-                TableKind::MaterializedView => "a materialized view",
-                _ => "a foreign table",
-            };
-            return refused(
-                ErrorKind::Configuration,
-                format!("the event table `{display_name}` is {kind}; name the table that contains the events"),
-            );
-        }
-        if table.is_partition {
-            let parents = listed(table.parents.iter().map(String::as_str));
-            return refused(
-                ErrorKind::Configuration,
-                format!("the event table `{display_name}` is a partition; name the partitioned table {parents}"),
-            );
-        }
-        if !table.is_readable && table.columns.iter().any(|column| !column.is_readable) {
-            return refused(
-                ErrorKind::Provider,
-                format!(
-                    "the role is not permitted to read the event table `{display_name}`; run `GRANT SELECT ON {sql} TO` \
-                     the role"
-                ),
-            );
-        }
-        if table.hides_rows {
-            return refused(
-                ErrorKind::Provider,
-                format!(
-                    "row-level security hides rows of the event table `{display_name}` from the role; use the owner of \
-                     the table or a role with BYPASSRLS, so that no event is missing"
-                ),
-            );
-        }
-        Ok(Self(table))
-    }
-
-    fn column(&self, name: &str, content: Content) -> Result<StoredColumn> {
-        let table = self.0;
-        if let Some(column) = table.columns.iter().find(|column| column.name == name) {
-            return StoredColumn::new(table, column, content);
-        }
-        let similar = table.columns.iter().find(|column| is_near(&column.name, name));
-        let hint = similar.map_or_else(
-            || format!("its columns are {}", listed(table.columns.iter().map(|column| column.name.as_str()))),
-            |column| format!("did you mean `{}`?", column.name),
-        );
-        Err(Error::new(
-            ErrorKind::NotFound,
-            format!(
-                "the event table `{}` has no column `{name}`: {hint}; add the column, or set its name with \
-                 `.event_store(…)`",
-                table.display_name
-            ),
-        ))
-    }
-
-    fn optional(&self, name: Option<&str>, content: Content) -> Result<Option<StoredColumn>> {
-        name.map(|name| self.column(name, content)).transpose()
-    }
-
-    /// Finds the columns that identify a row. The object name is in a column, or is the same in all rows.
-    fn keys(&self, object: (Option<&str>, Option<&str>), id: &str, version: &str) -> Result<KeyColumns> {
-        let object = match object {
-            (Some(column), _) => ObjectName::Column(self.column(column, Content::Key)?),
-            (None, name) => ObjectName::Constant(name.unwrap_or_default().to_owned()),
-        };
-        Ok(KeyColumns {
-            table: self.0.clone(),
-            object,
-            id: self.column(id, Content::Key)?,
-            version: self.column(version, Content::Number)?,
-            first_version: 0,
-        })
-    }
-
-    /// Refuses a table with a column that needs a value that no setting names, because a restore could not write a row.
-    fn require_complete(&self, named: &[&StoredColumn]) -> Result<()> {
-        let table = self.0;
-        let is_missing = |column: &&Column| {
-            column.needs_value && !column.generated && !named.iter().any(|named| named.name == column.name)
-        };
-        let Some(column) = table.columns.iter().find(is_missing) else { return Ok(()) };
-        Err(Error::new(
-            ErrorKind::Configuration,
-            format!(
-                "column `{}` of the event table `{}` is NOT NULL and has no default, and no setting of the event store \
-                 names it, so its values would be lost and a restore would fail; name it with a setting of \
-                 `EventTables`, give it a default, or drop it",
-                column.name, table.display_name
-            ),
-        ))
-    }
 }

@@ -131,11 +131,13 @@ impl EventReader for PostgresSnapshot {
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
         let (object, id) = (&opened.object, &opened.object_id);
         let table = self.tables()?.snapshots.as_ref();
-        let Some(table) = table.filter(|table| table.keys.admits_object(object) && table.keys.id.admits(id)) else {
+        let Some(table) = table.filter(|table| table.keys.admits_object(object) && table.keys.id.admits(id))
+        else {
             return Ok(stream::empty().boxed());
         };
         let parameters: [Parameter<'_>; 2] = [(object, Type::TEXT), (id, Type::TEXT)];
-        let operation = format!("reading the snapshots of a stream from table `{}`", table.keys.table.display_name);
+        let operation =
+            format!("reading the snapshots of a stream from table `{}`", table.keys.table.display_name);
         let decoder = SnapshotDecoder { table: Arc::clone(table), object: object.clone() };
         self.batches(operation, &table.select_stream(), &parameters, decoder).await
     }
