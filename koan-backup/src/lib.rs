@@ -149,7 +149,7 @@ pub use koan_backup_http as http;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
-pub use koan_backup_memory::Memory;
+pub use koan_backup_memory::{Memory, MemoryEvents};
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use koan_backup_metrics as metrics;

@@ -5,6 +5,12 @@
 //! identify. The events of a stream have versions from 0 without gaps. A terminated stream was closed; another stream
 //! of the same aggregate may continue it.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+mod as_provider;
+mod batches;
+mod new_event;
 mod opened;
 mod reader;
 mod writer;
@@ -14,8 +20,11 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::as_provider::EventStoreProvider;
+pub use self::batches::{BatchValue, Batches, batches};
+pub use self::new_event::NewEvent;
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
-pub use self::reader::{Batches, EventReader};
+pub use self::reader::EventReader;
 pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHead, StreamHeads};
 
 use super::SessionIntent;
