@@ -162,6 +162,8 @@ pub use koan_backup_metrics as metrics;
 #[doc(inline)]
 pub use koan_backup_notify as notify;
 #[cfg(feature = "postgres")]
+pub use koan_backup_postgres::{CqrsEs, EventTables, SnapshotTable};
+#[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};
 #[cfg(feature = "sqlite")]
