@@ -43,13 +43,13 @@ pub(crate) use documents::{EncryptedDocument, EncryptedMetadata};
 pub(crate) use file_hash::{hash_in_steps, hash_of};
 pub use layout::entity_file;
 pub(crate) use layout::{
-    archive_path, encrypted_entity_file, entry, is_archive_name, manifest_id, manifest_path, may_be_archive,
-    rekeyed_path,
+    archive_path, contains_records, entry, is_archive_name, lines_file, manifest_id, manifest_path,
+    may_be_archive, records_file, rekeyed_path, stream_file,
 };
 pub(crate) use locked::{MissingKey, encrypted_entities, matching_key};
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,
-    EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,
+    EntityStatus, FORMAT_VERSION, Manifest, Producer, StreamEntry, StreamEntryPart, VerificationSummary,
 };
 pub(crate) use object::ArchiveObject;
 pub(crate) use open::{OpenArchive, PublishedArchive, size_fault};

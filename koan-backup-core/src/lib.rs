@@ -40,8 +40,9 @@ pub mod event_store {
     };
 
     pub use crate::provider::event_store::{
-        Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession, EventWriter,
-        OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead, StreamHeads, StreamState,
+        BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
+        EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
+        StreamHeads, StreamState, batches,
     };
 }
 /// The task that runs maintenance in the background, and the reports of maintenance.

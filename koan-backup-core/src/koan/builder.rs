@@ -4,6 +4,7 @@ mod archives_only;
 mod declared_names;
 mod defaults;
 mod diagnosis;
+mod event_stores;
 mod events;
 mod existing_storage;
 mod identity;

@@ -5,8 +5,13 @@
 //! identify. The events of a stream have versions from 0 without gaps. A terminated stream was closed; another stream
 //! of the same aggregate may continue it.
 
+mod as_provider;
+mod batches;
+mod new_event;
 mod opened;
+mod order;
 mod reader;
+mod records;
 mod writer;
 
 use std::fmt;
@@ -14,8 +19,13 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::as_provider::EventStoreProvider;
+pub use self::batches::{BatchValue, Batches, batches};
+pub use self::new_event::NewEvent;
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
-pub use self::reader::{Batches, EventReader};
+pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
+pub use self::reader::EventReader;
+pub(crate) use self::records::StreamRecords;
 pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHead, StreamHeads};
 
 use super::SessionIntent;
