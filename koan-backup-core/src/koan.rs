@@ -31,6 +31,7 @@ mod restore;
 mod retention;
 mod schemas;
 mod setters;
+mod stream_coverage;
 mod verify;
 mod warm_up;
 
@@ -39,6 +40,7 @@ pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
 pub use capabilities::{
     ContextCapabilities, EntityCapabilities, ProfileCapabilities, ProviderCapabilities, Source,
+    StreamCapabilities,
 };
 pub use catalog::{Catalog, CatalogQuery};
 pub use context::Koan;

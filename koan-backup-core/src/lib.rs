@@ -33,12 +33,18 @@ pub mod builders {
     pub use crate::operations::verify::VerifyOptions;
 }
 /// Event streams: the declaration of event types, and the port to event stores.
+///
+/// `#[derive(EventStream)]` declares the type of the events of one object name, and [`RawStream`] an object name whose events
+/// remain JSON.
 pub mod event_store {
+    pub use crate::declaration::raw_stream::RawStream;
     pub use koan_backup_entity::entity::stream::{
         EventLayout, EventStream, JsonText, StreamChunk, StreamDeclaration, StreamDescriptor, StreamDocument,
         StreamEvent, StreamPart, StreamSnapshot, TerminatedStream,
     };
 
+    #[cfg(feature = "conformance")]
+    pub use crate::provider::event_store::conformance;
     pub use crate::provider::event_store::{
         BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
         EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
@@ -53,12 +59,13 @@ pub mod maintenance {
 /// The reports of operations, and the types of their fields.
 pub mod report {
     pub use crate::declaration::inventory::{
-        ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredColumn, UncoveredEntity, UncoveredTable,
+        DeclarationKind, ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredColumn, UncoveredEntity,
+        UncoveredTable,
     };
     pub use crate::environment::event::VerificationOutcome;
     pub use crate::koan::{
         ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
-        ProfileCapabilities, ProviderCapabilities, Source, WarmUpReport,
+        ProfileCapabilities, ProviderCapabilities, Source, StreamCapabilities, WarmUpReport,
     };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;

@@ -6,7 +6,8 @@ use crate::environment::Environment;
 use crate::foundation::error::{Error, Result};
 use crate::provider::{Snapshot, snapshot_entry};
 
-/// Counts the records of each covered entity, in one snapshot for each provider. The entities are sorted by name.
+/// Counts the records of each covered entity and of each part of covered event streams, in one snapshot for each provider.
+/// They are sorted by name.
 ///
 /// # Errors
 /// A provider cannot be read. If only one entity cannot be counted, its error is in the result.

@@ -5,6 +5,9 @@
 //! identify. The events of a stream have versions from 0 without gaps. A terminated stream was closed; another stream
 //! of the same aggregate may continue it.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
 mod as_provider;
 mod batches;
 mod new_event;

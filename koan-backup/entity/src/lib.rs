@@ -92,7 +92,8 @@ pub mod __engine {
     /// Records and rows, and their conversion for one type.
     pub mod codec {
         pub use crate::entity::codec::{
-            Projection, Record, RecordError, Row, key_of_line, key_values, read_line, to_record, write_line,
+            Projection, Record, RecordError, Row, key_of_line, key_values, read_line, read_object, to_record,
+            write_line,
         };
     }
     pub use crate::entity::descriptor::crate_of;

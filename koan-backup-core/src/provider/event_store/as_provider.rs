@@ -44,6 +44,8 @@ impl<S: EventStore> Provider for EventStoreProvider<S> {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
+            bulk_upsert: true,
+            bulk_delete: true,
             atomic_restore: true,
             snapshot_reads: self.store.consistency() == Consistency::Snapshot,
             ordered_reads: true,

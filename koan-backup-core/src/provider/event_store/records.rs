@@ -1,6 +1,6 @@
 //! The records of one part of event streams.
 
-use crate::entity::codec::{RecordError, read_line};
+use crate::entity::codec::{RecordError, read_object};
 use crate::entity::stream::{StreamDocument, StreamEvent, StreamPart, StreamSnapshot};
 
 /// Records of one part of event streams, in the order of the archive.
@@ -42,5 +42,5 @@ impl StreamRecords {
 fn read_all<'l, T: serde::de::DeserializeOwned>(
     lines: impl Iterator<Item = (u64, &'l [u8])>,
 ) -> Result<Vec<T>, (u64, RecordError)> {
-    lines.map(|(number, line)| read_line(line).map_err(|error| (number, error))).collect()
+    lines.map(|(number, line)| read_object(line).map_err(|error| (number, error))).collect()
 }

@@ -8,6 +8,7 @@ mod descriptor;
 mod document;
 mod event;
 mod json_text;
+pub(super) mod record;
 mod snapshot;
 mod typed_event;
 

@@ -49,7 +49,8 @@ impl<'s> DocumentTarget<'s> {
         if existing.is_some() && !is_replaced {
             decisions.refuse_existing(&object_id)?;
         }
-        if existing == Some(&document) && !has_later_events {
+        // The store may have changed the document of a replaced aggregate with its events.
+        if existing == Some(&document) && !has_later_events && !is_replaced {
             counts.unchanged += 1;
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! The type-erased form of declared event streams.
 
+use std::any::TypeId;
 use std::fmt;
 
 use super::typed_event::TypedEvent;
@@ -63,6 +64,11 @@ impl StreamDescriptor {
     /// Returns the declaration.
     pub fn declaration(&self) -> &StreamDeclaration {
         &self.declaration
+    }
+
+    /// Returns whether the events remain JSON, because no type is declared for them.
+    pub fn is_raw(&self) -> bool {
+        self.part(StreamPart::Events).type_id() == TypeId::of::<StreamEvent>()
     }
 
     /// Returns the object name.
