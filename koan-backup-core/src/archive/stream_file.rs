@@ -43,8 +43,7 @@ pub(crate) use paths::{
     StreamFolder, content_name, is_removal_path, is_stream_content, meta_id, meta_path, path_segment,
     removal_path,
 };
-pub(crate) use reader::{StreamFile, StreamFileItems, StreamFileKey};
-pub(crate) use sequence::StreamCounts;
+pub(crate) use reader::{StreamFile, StreamFileKey};
 pub(crate) use writer::{StreamFileWriter, StreamWriting};
 
 use serde::{Deserialize, Serialize};

@@ -39,7 +39,7 @@ pub(crate) struct CleanupOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum KeepReason {
+pub enum StreamKeepReason {
     /// It is the only backup of a stream that exists.
     LastOfExistingStream,
     /// No key decrypts its object id, so it is not known whether it is the only backup of an existing stream.
@@ -57,7 +57,7 @@ pub struct KeptStreamBackup {
     /// The backup.
     pub backup: StreamBackupHandle,
     /// The reason.
-    pub reason: KeepReason,
+    pub reason: StreamKeepReason,
 }
 
 /// An expired backup that could not be removed.
@@ -111,7 +111,7 @@ pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> 
         }
         let reason = match (options.last, stream_key(&backup)) {
             (LastBackups::Removed, _) => None,
-            (LastBackups::Kept, None) => Some(KeepReason::WithoutKey),
+            (LastBackups::Kept, None) => Some(StreamKeepReason::WithoutKey),
             (LastBackups::Kept, Some(key)) if covered.contains(&key) => None,
             (LastBackups::Kept, Some(key)) => existing.keep_reason(&key).await,
         };
@@ -206,24 +206,24 @@ fn stream_key(backup: &StreamBackupHandle) -> Option<(String, String)> {
 /// Which streams exist in their stores.
 struct ExistingStreams<'e> {
     environment: &'e Environment,
-    known: BTreeMap<(String, String), Option<KeepReason>>,
+    known: BTreeMap<(String, String), Option<StreamKeepReason>>,
 }
 
 impl ExistingStreams<'_> {
     /// Returns why the only backup of a stream is kept, or `None` if the stream does not exist.
-    async fn keep_reason(&mut self, key: &(String, String)) -> Option<KeepReason> {
+    async fn keep_reason(&mut self, key: &(String, String)) -> Option<StreamKeepReason> {
         if let Some(reason) = self.known.get(key) {
             return *reason;
         }
         let reason = match self.exists(key).await {
-            Ok(true) => Some(KeepReason::LastOfExistingStream),
+            Ok(true) => Some(StreamKeepReason::LastOfExistingStream),
             Ok(false) => None,
             Err(error) => {
                 tracing::warn!(
                     target: "koan::backup", object = %key.0, error = %error.chain(),
                     "it is not known whether a stream exists, so its only backup is kept"
                 );
-                Some(KeepReason::UnknownStream)
+                Some(StreamKeepReason::UnknownStream)
             }
         };
         self.known.insert(key.clone(), reason);
