@@ -32,6 +32,7 @@ mod retention;
 mod schemas;
 mod setters;
 mod stream_coverage;
+mod streams;
 mod verify;
 mod warm_up;
 
@@ -62,5 +63,10 @@ pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
 pub use retention::RetentionBuilder;
 pub use schemas::SchemasBuilder;
+pub use streams::{
+    StreamBackupBuilder, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
+    StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup, StreamRestoreBuilder,
+    StreamRestoresBuilder, Streams,
+};
 pub use verify::VerifyBuilder;
 pub use warm_up::{OpenedProfile, OpenedProvider, WarmUpReport};

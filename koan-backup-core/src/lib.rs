@@ -51,6 +51,30 @@ pub mod event_store {
         StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
     };
 }
+/// Single backups of event streams: the return types of [`Koan::streams`], [`Koan::restore_streams`],
+/// [`Koan::stream_backups`] and the related methods of [`Koan`], and their reports.
+///
+/// A single backup contains the streams of one aggregate at one version. It is stored at
+/// `streams/{object name}/{object id}/{backup id}.json`, with `.gz` if it is compressed and `.age` if it is encrypted, and
+/// `{backup id}.meta` beside it, which is created last: the backup exists once its `.meta` exists. Names are
+/// percent-encoded. For an encrypted type, a keyed hash stands for the object id in the path, and the `.meta` contains
+/// object id, description, metadata and tags only in encrypted form. Names, counts, times and sizes are never encrypted.
+pub mod streams {
+    pub use crate::archive::{StreamCompression, StreamIncludes};
+    pub use crate::catalog::stream_backups::{
+        StreamBackupHandle, StreamBackupPage, StreamBackupRef, UnreadableStreamBackup,
+    };
+    pub use crate::koan::{
+        StreamBackupBuilder, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
+        StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup, StreamRestoreBuilder,
+        StreamRestoresBuilder, Streams,
+    };
+    pub use crate::operations::streams::{
+        BulkBackupReport, BulkFailure, BulkProgress, BulkRestoreReport, KeptStreamBackup,
+        RemovedStreamBackup, StreamCleanupReport, StreamKeepReason, StreamProgress, StreamRestoreOutcome,
+        StreamRestoreReport, StreamVerification, UnremovedStreamBackup,
+    };
+}
 /// The task that runs maintenance in the background, and the reports of maintenance.
 pub mod maintenance {
     pub use crate::koan::{MaintenanceDefaults, MaintenanceTask};

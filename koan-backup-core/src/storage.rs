@@ -37,7 +37,7 @@ use self::bandwidth::Bandwidth;
 use self::disk::Disk;
 pub(crate) use self::disk::{OpenDirectory, create_directory};
 pub(crate) use self::failure::{hint, is_refusal};
-pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
+pub(crate) use self::folders::{PROBE_PREFIX, STREAMS_FOLDER, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
 use self::location::{BucketLocation, Cloud};
 pub use self::machine_state::{KnownLocation, MachineState};

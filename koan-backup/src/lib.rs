@@ -140,7 +140,7 @@ pub use koan_backup_core::{
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
     Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
     SystemClock, archive, builders, catalog, encryption, entity, event_store, maintenance, provider, report,
-    retention, schema, serde, storage, value,
+    retention, schema, serde, storage, streams, value,
 };
 pub use koan_backup_derive::{Entity, EventStream, entity_backup_scope, register};
 pub use koan_backup_entity::link;

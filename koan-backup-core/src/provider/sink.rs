@@ -13,12 +13,9 @@ use crate::entity::codec::{Row, key_of_line, write_line};
 use crate::entity::{Entity, EntityCodec};
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::lines::Chunk;
+use crate::foundation::lines::{Chunk, MAX_LINE_BYTES};
 use crate::foundation::schema::LogicalType;
 use crate::foundation::value::Value;
-
-/// The maximum length of a line. A reader loads a block of lines into one buffer in memory.
-const MAX_LINE_BYTES: usize = 128 << 20;
 
 /// Whether an adapter may push the next row or must flush first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
