@@ -173,7 +173,7 @@ impl EventReader for FileReader {
         let mut files = aggregate.snapshots.clone();
         files.retain(|file| {
             let stream = opened.streams.iter().find(|stream| stream.stream_id == file.stream_id);
-            !stream.is_some_and(|stream| stream.version.is_some_and(|version| version < file.version))
+            stream.is_none_or(|stream| stream.version.is_none_or(|version| version >= file.version))
         });
         files.sort_by_key(|file| (position(&file.stream_id), file.version));
         let snapshots = stream::iter(files).then(move |file| {
