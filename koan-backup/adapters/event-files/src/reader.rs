@@ -28,7 +28,7 @@ enum LoadedEvents {
     /// They are few, and were read.
     Complete(Vec<Vec<StreamEvent>>),
     /// They are read in pieces.
-    Streamed(Arc<Aggregate>, OpenedStreams),
+    Streamed(Arc<Aggregate>, Box<OpenedStreams>),
 }
 
 /// A reader, which lists the aggregates of an object name once. Each stream alone is read at one version.
@@ -123,7 +123,7 @@ impl FileReader {
     async fn load_events(&self, aggregate: Arc<Aggregate>) -> Result<LoadedEvents> {
         let opened = aggregate.open()?;
         if aggregate.size_bytes() > PREFETCHED_BYTES {
-            return Ok(LoadedEvents::Streamed(aggregate, opened));
+            return Ok(LoadedEvents::Streamed(aggregate, Box::new(opened)));
         }
         let batches = self.opened_events(&aggregate, &opened);
         batches.try_collect().await.map(LoadedEvents::Complete)
