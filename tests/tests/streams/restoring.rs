@@ -100,7 +100,10 @@ async fn a_store_that_cannot_contain_a_part_refuses_the_restore_and_names_the_se
     let error = restored.restore(&handle).await.expect_err("the store has no snapshots");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.chain().contains(".without_snapshots()"), "{error:?}");
-    let report = restored.restore(&handle).without_snapshots().await.expect("restored");
+    let error = restored.restore(&handle).without_snapshots().await.expect_err("the store has no documents");
+    assert!(error.chain().contains(".without_document()"), "{error:?}");
+    assert!(simple.events("order", PLAIN).is_empty(), "the events were rolled back");
+    let report = restored.restore(&handle).without_snapshots().without_document().await.expect("restored");
     assert_eq!((report.snapshots, report.events, report.document), (0, 2, false));
     assert_eq!(simple.events("order", PLAIN).len(), 2);
     let full = orders.backup(FULL).full().await.expect("the backup is made");
