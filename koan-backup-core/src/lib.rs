@@ -34,8 +34,8 @@ pub mod builders {
 }
 /// Event streams: the declaration of event types, and the port to event stores.
 ///
-/// `#[derive(EventStream)]` declares the type of the events of one object name, and [`RawStream`] an object name whose events
-/// remain JSON.
+/// `#[derive(EventStream)]` declares the type of the events of one object name, and [`RawStream`](event_store::RawStream) an
+/// object name whose events remain JSON.
 pub mod event_store {
     pub use crate::declaration::raw_stream::RawStream;
     pub use koan_backup_entity::entity::stream::{
@@ -48,7 +48,7 @@ pub mod event_store {
     pub use crate::provider::event_store::{
         BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
         EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
-        StreamHeads, StreamState, batches,
+        StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
     };
 }
 /// Single backups of event streams: the return types of [`Koan::streams`], [`Koan::restore_streams`],

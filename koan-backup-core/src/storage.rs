@@ -342,6 +342,18 @@ impl Storage {
         self.part_bytes
     }
 
+    /// Returns the object store, for event stores in a storage.
+    #[doc(hidden)]
+    pub fn object_store_handle(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// Removes a file, if it exists, for event stores in a storage. In a directory, the removal is durable.
+    #[doc(hidden)]
+    pub async fn remove_object_durably(&self, path: &object_store::path::Path) -> Result<()> {
+        self.remove_durably(path).await
+    }
+
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.store
     }

@@ -144,6 +144,8 @@ pub use koan_backup_core::{
 };
 pub use koan_backup_derive::{Entity, EventStream, entity_backup_scope, register};
 pub use koan_backup_entity::link;
+#[cfg(feature = "event-files")]
+pub use koan_backup_event_files::{EventFiles, ExpectedVersion};
 #[cfg(feature = "generate")]
 #[doc(inline)]
 pub use koan_backup_generate as generate;
@@ -159,6 +161,8 @@ pub use koan_backup_metrics as metrics;
 #[cfg(feature = "notify")]
 #[doc(inline)]
 pub use koan_backup_notify as notify;
+#[cfg(feature = "postgres")]
+pub use koan_backup_postgres::{CqrsEs, EventTables, SnapshotTable};
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};

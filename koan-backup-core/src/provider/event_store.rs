@@ -10,6 +10,7 @@ pub mod conformance;
 
 mod as_provider;
 mod batches;
+mod documents;
 mod new_event;
 mod opened;
 mod order;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::as_provider::EventStoreProvider;
 pub use self::batches::{BatchValue, Batches, batches};
+pub use self::documents::{check_document, is_terminated, record_version};
 pub use self::new_event::NewEvent;
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
 pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
@@ -34,6 +36,7 @@ pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, Stream
 use super::SessionIntent;
 use crate::foundation::consistency::Consistency;
 use crate::foundation::error::Result;
+use crate::storage::machine_state::MachineState;
 
 /// What an event store can contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +75,17 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the guarantee of a [reader](Self::reader) for several streams. Each stream alone is always read at one
     /// version.
     fn consistency(&self) -> Consistency;
+
+    /// Compares the location of the store with its record in the state directory of this machine, and records the location.
+    /// This method is called when a context is built, before any other method. Implement it if a missing location, for
+    /// example a directory, does not lead to an error by itself.
+    ///
+    /// # Errors
+    /// The location was recorded earlier, and is now missing or empty.
+    async fn attach(&self, state: &MachineState) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 
     /// Begins to read the store.
     ///

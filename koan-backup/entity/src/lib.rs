@@ -1,11 +1,11 @@
-//! Declares the entities of [koan-backup](https://docs.rs/koan-backup), for crates of models.
+//! Declares the entities and event types of [koan-backup](https://docs.rs/koan-backup), for crates of models.
 //!
-//! A crate that only declares entities depends on this crate in place of `koan-backup`. It has few
+//! A crate that only declares entities and event types depends on this crate in place of `koan-backup`. It has few
 //! dependencies, so that it builds in seconds. The program that makes the backups depends on `koan-backup`
 //! and links the crates of models with `koan_backup::link!`.
 //!
 //! ```standalone_crate
-//! use koan_backup_entity::Entity;
+//! use koan_backup_entity::{Entity, EventStream};
 //! use serde::{Deserialize, Serialize};
 //!
 //! koan_backup_entity::entity_backup_scope!(mode = All);
@@ -15,7 +15,15 @@
 //!     id: i64,
 //!     email: String,
 //! }
+//!
+//! #[derive(Deserialize, EventStream)]
+//! #[event_stream(object = "order")]
+//! enum OrderEvent {
+//!     Placed { user: i64 },
+//!     Cancelled,
+//! }
 //! # fn main() {
+//! # assert_eq!(OrderEvent::descriptor().object(), "order");
 //! # let user = User { id: 7, email: "ada@example.com".to_owned() };
 //! # assert_eq!(user.key(), 7);
 //! # }
@@ -101,9 +109,9 @@ pub mod __engine {
     pub use crate::foundation::{error, hex, schema, value};
 }
 
-/// Links crates that declare entities, so that the inventory contains these entities.
+/// Links crates that declare entities or event types, so that the inventory contains them.
 ///
-/// The linker omits a crate that no code refers to, and then its entities are missing from the inventory. Such a
+/// The linker omits a crate that no code refers to, and then its declarations are missing from the inventory. Such a
 /// crate can depend on `koan-backup-entity` in place of `koan-backup`; it then builds without the engine.
 ///
 /// ```

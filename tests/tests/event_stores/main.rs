@@ -2,6 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "the suite prints the results of each store")]
 
+mod builder;
+mod file_faults;
+mod files;
 mod lying;
 
 use std::sync::Arc;

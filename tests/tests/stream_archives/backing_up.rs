@@ -92,7 +92,7 @@ async fn the_object_name_selects_and_excludes_all_parts() {
     let excluded = koan.backup("others").exclude("patient").await.expect("a backup");
     assert_eq!(names(&excluded), ["order", "order.documents", "order.snapshots"]);
     let empty = shop.koan_for(&MemoryEvents::new()).await;
-    empty.restore(selected.id()).entities(["order"]).await.expect("a restore");
+    let _ = empty.restore(selected.id()).entities(["order"]).await.expect("a restore");
     let unknown = koan.backup("orders").entities(["orders"]).await.expect_err("there is no such object name");
     assert!(unknown.to_string().contains("`orders`"), "{unknown}");
 }

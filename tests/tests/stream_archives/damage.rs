@@ -17,8 +17,12 @@ async fn a_gap_a_duplicate_and_a_wrong_order_of_versions_are_damage_although_all
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     type Alter = fn(&mut Vec<&str>);
     let alterations: [(&str, &str, Alter); 6] = [
-        ("a gap", "version 4 follows version 2", |lines| drop(lines.remove(5))),
-        ("the first event", "first event has version 1", |lines| drop(lines.remove(0))),
+        ("a gap", "version 4 follows version 2", |lines| {
+            lines.remove(5);
+        }),
+        ("the first event", "first event has version 1", |lines| {
+            lines.remove(0);
+        }),
         ("a duplicate", "version 3 occurs twice", |lines| lines.insert(5, lines[5])),
         ("a wrong order", "version 3 follows version 1", |lines| lines.swap(4, 5)),
         ("another order of aggregates", "not in the order of object ids", |lines| lines.rotate_right(3)),

@@ -22,10 +22,10 @@ async fn a_directory_tree_contains_streams_and_restores_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("tree");
     let koan = shop.koan().await;
-    koan.backup("nightly").to_directory(&root).await.expect("a backup");
+    let _ = koan.backup("nightly").to_directory(&root).await.expect("a backup");
     let target = MemoryEvents::new();
     let empty = shop.koan_for(&target).await;
-    empty.restore_directory(&root).at("latest").await.expect("a restore");
+    let _ = empty.restore_directory(&root).at("latest").await.expect("a restore");
     assert_eq!(orders(&target), orders(&shop.events));
     assert_eq!(target.events("patient", SECRET_ID), shop.events.events("patient", SECRET_ID));
     let mut folders = vec![root];
@@ -52,7 +52,7 @@ async fn extracted_files_have_the_names_of_their_entries() {
     let backup = koan.backup("nightly").await.expect("a backup");
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("out");
-    koan.extract(backup.id()).to_files(&target).await.expect("an extraction");
+    let _ = koan.extract(backup.id()).to_files(&target).await.expect("an extraction");
     for file in ["order.jsonl", "order.documents.jsonl", "order.snapshots.jsonl", "patient.jsonl"] {
         assert!(target.join("streams").join(file).is_file(), "{file}");
     }
@@ -63,9 +63,9 @@ async fn rekey_and_copy_keep_streams() {
     let shop = Shop::new();
     let koan = shop.koan().await;
     let backup = koan.backup("nightly").await.expect("a backup");
-    koan.rekey(backup.id()).await.expect("a rekey");
+    let _ = koan.rekey(backup.id()).await.expect("a rekey");
     assert!(koan.verify(backup.id()).await.expect("a report").is_valid());
     let target = MemoryEvents::new();
-    shop.koan_for(&target).await.restore(backup.id()).await.expect("a restore");
+    let _ = shop.koan_for(&target).await.restore(backup.id()).await.expect("a restore");
     assert_eq!(orders(&target), orders(&shop.events));
 }

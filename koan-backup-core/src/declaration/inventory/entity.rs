@@ -182,6 +182,12 @@ impl DeclarationKind {
 }
 
 impl IncludedEntity {
+    /// Returns whether the entry is event streams without an event type, which
+    /// [`register_raw`](crate::KoanBuilder::register_raw) declared.
+    pub fn is_raw(&self) -> bool {
+        self.kind == DeclarationKind::EventStream && self.type_path == raw_stream::TYPE_PATH
+    }
+
     /// Returns whether an archive contains an entry with this name for it: its name, or that of a part of its streams.
     pub(super) fn has_part(&self, name: &str) -> bool {
         let suffix = name.strip_prefix(self.entity.as_str());
@@ -194,7 +200,7 @@ impl IncludedEntity {
     /// Returns the event streams as text, without their name.
     fn streams(&self) -> String {
         let Policy { encrypt, include_schema, .. } = self.policy;
-        if self.type_path == raw_stream::TYPE_PATH {
+        if self.is_raw() {
             format!(
                 "event stream without a type, encrypt={encrypt}, schema={include_schema} (via register_raw)"
             )

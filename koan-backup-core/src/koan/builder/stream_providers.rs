@@ -187,3 +187,32 @@ fn exclusion(streams: &StreamDescriptor) -> String {
         false => "`#[entity_backup(enabled = false, reason = \"…\")]`".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::declaration::raw_stream::RawStream;
+    use crate::declaration::registry::Registry;
+
+    #[test]
+    fn the_keys_of_encrypted_streams_are_hidden() {
+        for (streams, shows_keys) in
+            [(RawStream::new("order").encrypt(), false), (RawStream::new("order").without_encryption(), true)]
+        {
+            let mut registry = Registry::empty();
+            registry.register_raw(streams, Location::caller());
+            let (inventory, declared) =
+                Inventory::resolve(&registry, Timestamp::now()).expect("the name is valid");
+            let store = EventStoreCapabilities { documents: true, snapshots: true, ..Default::default() };
+            let provider = NamedProvider { name: "main".to_owned(), store: NamedStore::Present(store) };
+            let assigned = assign(&[provider], &declared, &inventory).expect("there is an event store");
+            let names: Vec<_> = assigned.iter().map(|known| known.codec.name()).collect();
+            assert_eq!(names, ["order", "order.documents", "order.snapshots"]);
+            assert!(assigned.iter().all(|known| known.codec.shows_keys() == shows_keys), "{assigned:?}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use crate::provider::{
     Capabilities, CommitReport, EntityCoverage, Finding, Provider, ProviderDescription, ReadRequest,
     ReadSummary, RecordSink, RestoreSession, RestoreTarget, SessionOptions, Severity, Snapshot, TargetWriter,
 };
+use crate::storage::machine_state::MachineState;
 
 /// A provider that contains an event store and no entities.
 pub(crate) struct EventStoreProvider<S> {
@@ -55,6 +56,10 @@ impl<S: EventStore> Provider for EventStoreProvider<S> {
 
     fn event_store(&self) -> Option<EventStoreCapabilities> {
         Some(self.store.capabilities())
+    }
+
+    async fn attach(&self, state: &MachineState) -> Result<()> {
+        self.store.attach(state).await
     }
 
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {

@@ -33,7 +33,6 @@ mod writing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::case::Case;
 use self::subject::Subject;
 use super::{EventStore, EventStoreProvider};
 use crate::foundation::error::{Error, ErrorKind, Result};

@@ -1,4 +1,17 @@
-//! The tables of an event store: their names and columns.
+//! The tables of an event store: their names and columns, and the rules that every SQL database shares.
+
+mod columns;
+mod continuity;
+mod names;
+mod remedy;
+mod snapshot_table;
+mod versions;
+mod weight;
+
+pub use self::columns::{EventColumn, SnapshotColumn};
+pub use self::continuity::Continuity;
+pub use self::snapshot_table::SnapshotTable;
+pub use self::weight::{BATCH_BYTES, event_bytes, snapshot_bytes};
 
 /// The tables of the crate `cqrs-es`, for `Sqlite::event_store` and `Postgres::event_store`.
 ///
@@ -28,15 +41,7 @@ impl CqrsEs {
             position: None,
             metadata: Some("metadata".to_owned()),
             payload: "payload".to_owned(),
-            snapshots: Some(SnapshotTable {
-                table: "snapshots".to_owned(),
-                object: Some("aggregate_type".to_owned()),
-                object_id: "aggregate_id".to_owned(),
-                version: "last_sequence".to_owned(),
-                number: Some("current_snapshot".to_owned()),
-                timestamp: None,
-                payload: "payload".to_owned(),
-            }),
+            snapshots: Some(SnapshotTable::new("snapshots")),
         }
     }
 }
@@ -63,18 +68,6 @@ pub struct EventTables {
     metadata: Option<String>,
     payload: String,
     snapshots: Option<SnapshotTable>,
-}
-
-/// The table of snapshots.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SnapshotTable {
-    table: String,
-    object: Option<String>,
-    object_id: String,
-    version: String,
-    number: Option<String>,
-    timestamp: Option<String>,
-    payload: String,
 }
 
 impl EventTables {
@@ -181,13 +174,10 @@ impl EventTables {
         self
     }
 
-    /// Sets the table of snapshots, which has the columns of `cqrs-es`.
-    pub fn snapshots(mut self, table: impl Into<String>) -> Self {
-        let table = table.into();
-        self.snapshots = match (self.snapshots, CqrsEs::tables().snapshots) {
-            (Some(known), _) | (None, Some(known)) => Some(SnapshotTable { table, ..known }),
-            (None, None) => None,
-        };
+    /// Sets the table of snapshots. The name of a table stands for one with the columns of `cqrs-es`; [`SnapshotTable`]
+    /// sets other columns.
+    pub fn snapshots(mut self, table: impl Into<SnapshotTable>) -> Self {
+        self.snapshots = Some(table.into());
         self
     }
 

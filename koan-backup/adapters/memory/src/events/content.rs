@@ -2,12 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::aggregate::Aggregate;
 
 /// The aggregates of one object name by their ids.
 pub(super) type Aggregates = BTreeMap<String, Arc<Aggregate>>;
+
+/// The current content, which all clones share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedContent(Arc<Mutex<Arc<Content>>>);
+
+impl SharedContent {
+    /// Returns the current content.
+    pub(super) fn current(&self) -> Arc<Content> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Locks the content for a short access.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Arc<Content>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The content of the store. Copies share what they have in common.
 #[derive(Clone, Debug, Default)]

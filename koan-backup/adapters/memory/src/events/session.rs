@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use koan_backup_core::event_store::{EventKey, EventStoreSession, EventWriter, StreamEvent};
+use koan_backup_core::event_store::{
+    EventKey, EventStoreCapabilities, EventStoreSession, EventWriter, StreamEvent,
+};
 use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
 
-use super::content::Content;
-use super::store::MemoryEvents;
+use super::content::{Content, SharedContent};
 
 /// A restore. It changes a copy of the content. The commit applies the changes to the current content.
 #[derive(Debug)]
 pub(super) struct MemoryEventSession {
-    store: MemoryEvents,
+    current: SharedContent,
+    pub(super) capabilities: EventStoreCapabilities,
     pub(super) intent: SessionIntent,
     before: Arc<Content>,
     pub(super) after: Content,
@@ -34,15 +36,15 @@ pub(super) enum SessionState {
 }
 
 impl MemoryEventSession {
-    pub(super) fn new(store: MemoryEvents, intent: SessionIntent) -> Self {
-        let before = store.current();
+    pub(super) fn new(
+        current: SharedContent,
+        capabilities: EventStoreCapabilities,
+        intent: SessionIntent,
+    ) -> Self {
+        let before = current.current();
         let after = Content::clone(&before);
         let (used, assigned) = (BTreeSet::new(), BTreeSet::new());
-        Self { store, intent, before, after, used, assigned, state: SessionState::Intact }
-    }
-
-    pub(super) fn store(&self) -> &MemoryEvents {
-        &self.store
+        Self { current, capabilities, intent, before, after, used, assigned, state: SessionState::Intact }
     }
 
     fn apply(self, content: &mut Content) -> Result<()> {
@@ -116,8 +118,8 @@ impl EventStoreSession for MemoryEventSession {
         if self.intent == SessionIntent::Compare {
             return Ok(());
         }
-        let store = self.store.clone();
-        let mut current = store.lock();
+        let shared = self.current.clone();
+        let mut current = shared.lock();
         if Arc::ptr_eq(&current, &self.before) {
             for (object, id) in &self.used {
                 if let Some(aggregate) = self.after.aggregate(object, id) {

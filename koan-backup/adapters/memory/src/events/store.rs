@@ -1,19 +1,19 @@
 //! The store, and what a test does to it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use koan_backup_core::event_store::{
     EventReader, EventStore, EventStoreCapabilities, EventStoreSession, JsonText, NewEvent, RemovedObject,
-    StreamChunk, StreamEvent, StreamSnapshot, TerminatedStream,
+    StreamChunk, StreamEvent, StreamSnapshot, TerminatedStream, is_terminated,
 };
 use koan_backup_core::provider::{Consistency, SessionIntent};
 use koan_backup_core::{Error, ErrorKind, Result};
 
-use super::aggregate::{Aggregate, Stream, count, is_terminated, new_document};
+use super::aggregate::{Aggregate, Stream, count, new_document};
 use super::changes;
-use super::content::Content;
+use super::content::{Content, SharedContent};
 use super::reader::MemoryReader;
 use super::session::MemoryEventSession;
 
@@ -40,7 +40,7 @@ use super::session::MemoryEventSession;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryEvents {
-    content: Arc<Mutex<Arc<Content>>>,
+    content: SharedContent,
     capabilities: EventStoreCapabilities,
 }
 
@@ -63,7 +63,7 @@ impl MemoryEvents {
 
     /// Creates an empty store that can contain only what `capabilities` says.
     pub fn with_capabilities(capabilities: EventStoreCapabilities) -> Self {
-        Self { content: Arc::default(), capabilities }
+        Self { content: SharedContent::default(), capabilities }
     }
 
     /// Appends events to the active stream of an aggregate, which is created if it does not exist. Returns the version of
@@ -202,13 +202,13 @@ impl MemoryEvents {
 
     /// Removes everything of an aggregate.
     pub fn remove(&self, object: &str, object_id: &str) -> RemovedObject {
-        let mut content = self.lock();
+        let mut content = self.content.lock();
         changes::remove(Arc::make_mut(&mut content), object, object_id)
     }
 
     /// Returns the events of all streams of an aggregate, in the order in which the streams were created.
     pub fn events(&self, object: &str, object_id: &str) -> Vec<StreamEvent> {
-        let content = self.current();
+        let content = self.content.current();
         let streams = content.aggregate(object, object_id).into_iter().flat_map(|stored| &stored.streams);
         streams.flat_map(|stream| &stream.events).map(|event| StreamEvent::clone(event)).collect()
     }
@@ -234,25 +234,11 @@ impl MemoryEvents {
 
     /// Changes a copy of the content, which replaces the content if `change` succeeds.
     fn change<T>(&self, change: impl FnOnce(&mut Content) -> Result<T>) -> Result<T> {
-        let mut content = self.lock();
+        let mut content = self.content.lock();
         let mut changed = Content::clone(&content);
         let result = change(&mut changed)?;
         *content = Arc::new(changed);
         Ok(result)
-    }
-
-    /// Returns the current content.
-    pub(super) fn current(&self) -> Arc<Content> {
-        Arc::clone(&self.lock())
-    }
-
-    /// Locks the content for a short access.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Arc<Content>> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn contents(&self) -> EventStoreCapabilities {
-        self.capabilities
     }
 }
 
@@ -276,10 +262,10 @@ impl EventStore for MemoryEvents {
     }
 
     async fn reader(&self) -> Result<Box<dyn EventReader>> {
-        Ok(Box::new(MemoryReader::new(self.current())))
+        Ok(Box::new(MemoryReader::new(self.content.current())))
     }
 
     async fn begin_restore(&self, intent: SessionIntent) -> Result<Box<dyn EventStoreSession>> {
-        Ok(Box::new(MemoryEventSession::new(self.clone(), intent)))
+        Ok(Box::new(MemoryEventSession::new(self.content.clone(), self.capabilities, intent)))
     }
 }

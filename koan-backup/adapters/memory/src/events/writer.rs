@@ -60,7 +60,9 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn heads(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamHeads>> {
-        Ok(self.aggregates(object, object_ids).map(|(id, aggregate)| aggregate.heads(&id)).collect())
+        let heads =
+            |(object_id, aggregate): (_, &Aggregate)| StreamHeads { object_id, streams: aggregate.heads() };
+        Ok(self.aggregates(object, object_ids).map(heads).collect())
     }
 
     async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>> {
@@ -81,7 +83,7 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn append(&mut self, object: &str, events: Vec<StreamEvent>) -> Result<u64> {
-        let capabilities = self.store().contents();
+        let capabilities = self.capabilities;
         let appended = count(events.len());
         for event in events {
             let id = event.object_id.clone();
@@ -111,7 +113,7 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn put_document(&mut self, object: &str, document: StreamDocument) -> Result<()> {
-        let capabilities = self.store().contents();
+        let capabilities = self.capabilities;
         let id = document.object_id.clone();
         self.change(object, &id, |session| {
             changes::put_document(&mut session.after, capabilities, object, document)
@@ -128,7 +130,7 @@ impl EventWriter for MemoryEventSession {
     }
 
     async fn add_snapshots(&mut self, object: &str, snapshots: Vec<StreamSnapshot>) -> Result<u64> {
-        let capabilities = self.store().contents();
+        let capabilities = self.capabilities;
         let added = count(snapshots.len());
         for snapshot in snapshots {
             let id = snapshot.object_id.clone();

@@ -4,25 +4,9 @@ use std::any::TypeId;
 use std::fmt;
 
 use super::typed_event::TypedEvent;
-use super::{EventStream, StreamDeclaration, StreamDocument, StreamEvent, StreamSnapshot};
+use super::{EventStream, StreamDeclaration, StreamDocument, StreamEvent, StreamPart, StreamSnapshot};
 use crate::entity::declaration::{EntityDeclaration, FieldDeclaration, Shape};
 use crate::entity::descriptor::EntityDescriptor;
-
-/// A part of the streams of one object name. Each part is one entry of an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StreamPart {
-    /// The events: `streams/{object}.jsonl`.
-    Events,
-    /// The documents: `streams/{object}.documents.jsonl`.
-    Documents,
-    /// The snapshots: `streams/{object}.snapshots.jsonl`.
-    Snapshots,
-}
-
-impl StreamPart {
-    /// All parts, in the order of an archive.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Documents, Self::Snapshots];
-}
 
 /// The descriptor of the streams of one object name. It is built in a constant and registered in a distributed slice.
 pub struct StreamDescriptor {
