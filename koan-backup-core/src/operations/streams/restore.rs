@@ -8,6 +8,7 @@ mod lease;
 mod options;
 mod report;
 mod target;
+mod turns;
 
 pub(crate) use options::{RestoredPart, StreamRestoreOptions};
 pub use report::{StreamRestoreOutcome, StreamRestoreReport};
@@ -95,6 +96,8 @@ async fn restore(
     if options.verification == Verification::Complete {
         file.verify(of.codec, cancel).await?;
     }
+    let turn = options.turns.of(of.provider_name);
+    let _turn = until_cancelled(cancel, async { Ok(turn.lock().await) }).await?;
     let session = until_cancelled(cancel, of.provider.begin_restore(&SessionOptions::default())).await?;
     let mut restore = StreamRestore { of: &of, file: &file, source_id: &source_id, ids, parts, options };
     restore.run(session, stored, cancel).await
