@@ -55,6 +55,12 @@ pub(crate) async fn run(
             outcome = ?report.outcome, description = options.description.as_deref().unwrap_or_default(),
             "a single backup of an event stream was restored"
         ),
+        // An error of the store may contain ids, which are content of an encrypted backup.
+        Err(error) if stored.meta.encryption.is_some() => tracing::warn!(
+            target: "koan::backup", backup = %id, kind = ?error.kind(),
+            description = options.description.as_deref().unwrap_or_default(),
+            "a single backup of an event stream was not restored"
+        ),
         Err(error) => tracing::warn!(
             target: "koan::backup", backup = %id, error = %error.chain(),
             description = options.description.as_deref().unwrap_or_default(),
