@@ -84,7 +84,7 @@ async fn a_restore_writes_the_rows_as_they_were() {
     server.sql(CQRS_ES);
     server.sql(
         r#"INSERT INTO events SELECT 'order', 'o-' || o, s, 'Placed', '1.0',
-            '{ "n" : 1.50, "n":12345678901234567890,' || chr(10) || ' "t":"\u00e4 \/" }', 'null'
+            ('{ "n" : 1.50, "n":12345678901234567890,' || chr(10) || ' "t":"\u00e4 \/" }')::json, 'null'
             FROM generate_series(1, 30) o, generate_series(1, 50) s;
         INSERT INTO snapshots VALUES ('order', 'o-1', 3, 1, '{"a":  1}')"#,
     );
