@@ -23,7 +23,6 @@ mod stored_form;
 mod writing;
 
 pub(super) use describe::{add_to_description, is_event_table, refuse_shared_tables};
-pub(super) use listing::object_ids;
 pub(super) use reader::SqliteEventReader;
 pub(super) use store_tables::StoreTables;
 pub(super) use writing::EventWriting;

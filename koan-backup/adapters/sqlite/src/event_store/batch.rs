@@ -10,7 +10,6 @@ use super::listing::require_object_names;
 use super::record::StoreRecord;
 use super::row::StoreRow;
 use super::store_tables::{StoreTable, StoreTables};
-use super::stored_form::StoreContent as _;
 use koan_backup_sql::event_tables::BATCH_BYTES;
 use koan_backup_sql::identifier::quoted_list;
 

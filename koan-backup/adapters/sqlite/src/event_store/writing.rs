@@ -24,14 +24,22 @@ use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The tables of the event store in the transaction of a restore.
 pub(crate) struct EventWriting<'w> {
-    pub(crate) connection: &'w Connection,
-    pub(crate) path: &'w Path,
-    pub(crate) tables: &'w StoreTables,
+    connection: &'w Connection,
+    path: &'w Path,
+    tables: &'w StoreTables,
 }
 
-impl EventWriting<'_> {
+impl<'w> EventWriting<'w> {
+    pub(crate) fn new(connection: &'w Connection, path: &'w Path, tables: &'w StoreTables) -> Self {
+        Self { connection, path, tables }
+    }
+
     pub(crate) fn is_empty(&self, object: &str) -> Result<bool> {
         Ok(!listing::contains(self.connection, self.path, self.tables, object)?)
+    }
+
+    pub(crate) fn object_ids(&self, object: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        listing::object_ids(self.connection, self.path, self.tables, object, after, limit)
     }
 
     pub(crate) fn heads(&self, object: &str, object_ids: &[String]) -> Result<Vec<StreamHeads>> {

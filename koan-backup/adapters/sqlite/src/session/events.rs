@@ -9,7 +9,7 @@ use koan_backup_core::{
     event_store::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHeads},
 };
 
-use super::super::event_store::{EventWriting, object_ids};
+use super::super::event_store::EventWriting;
 use super::SqliteSession;
 
 impl SqliteSession {
@@ -62,11 +62,7 @@ impl EventWriter for SqliteSession {
 
     async fn object_ids(&mut self, object: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let (object, after) = (object.to_owned(), after.map(str::to_owned));
-        self.read_events(move |store| {
-            let EventWriting { connection, path, tables } = store;
-            object_ids(connection, path, tables, &object, after.as_deref(), limit)
-        })
-        .await
+        self.read_events(move |store| store.object_ids(&object, after.as_deref(), limit)).await
     }
 
     async fn heads(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamHeads>> {

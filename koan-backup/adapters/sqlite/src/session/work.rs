@@ -232,7 +232,7 @@ impl RestoreWork {
     pub(super) fn event_reading<'w>(&'w self, tables: &'w StoreTables) -> EventWriting<'w> {
         let Transaction { connection, path, .. } = &self.transaction;
         let original = self.dry_run.as_ref().filter(|_| !self.writes_events).map(|dry_run| &dry_run.reader);
-        EventWriting { connection: original.unwrap_or(connection), path, tables }
+        EventWriting::new(original.unwrap_or(connection), path, tables)
     }
 
     /// Returns whether the restore changes the rowids of existing rows.
