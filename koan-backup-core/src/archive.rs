@@ -22,6 +22,7 @@ mod pending;
 mod read_blocks;
 mod reader;
 mod records;
+pub(crate) mod stream_file;
 pub(crate) mod tree;
 mod unlock;
 mod unpublished;
@@ -42,13 +43,13 @@ pub(crate) use documents::{EncryptedDocument, EncryptedMetadata};
 pub(crate) use file_hash::{hash_in_steps, hash_of};
 pub use layout::entity_file;
 pub(crate) use layout::{
-    archive_path, encrypted_entity_file, entry, is_archive_name, manifest_id, manifest_path, may_be_archive,
-    rekeyed_path,
+    archive_path, contains_records, entry, is_archive_name, lines_file, manifest_id, manifest_path,
+    may_be_archive, records_file, rekeyed_path, stream_file,
 };
 pub(crate) use locked::{MissingKey, encrypted_entities, matching_key};
 pub use manifest::{
     ArchiveFile, BackupStatus, DiscoverySummary, EncryptionScope, EncryptionSummary, EntityManifest,
-    EntityStatus, FORMAT_VERSION, Manifest, Producer, VerificationSummary,
+    EntityStatus, FORMAT_VERSION, Manifest, Producer, StreamEntry, StreamEntryPart, VerificationSummary,
 };
 pub(crate) use object::ArchiveObject;
 pub(crate) use open::{OpenArchive, PublishedArchive, size_fault};
@@ -57,6 +58,7 @@ pub(crate) use pending::PendingArchive;
 pub(crate) use read_blocks::{read_ahead, read_blocks};
 pub(crate) use reader::ArchiveReader;
 pub(crate) use records::{BlockFault, StoredBlock};
+pub use stream_file::{StreamCompression, StreamIncludes};
 pub(crate) use unpublished::{UnpublishedArchive, discard_unpublished};
 pub(crate) use upload::{FinishedUpload, UploadRecord, UploadWriter};
 pub(crate) use writer::{ArchiveWriter, CompressedBlock, EntityEntry, NewEntry, WrittenEntry};

@@ -21,6 +21,7 @@ mod sidecar_cache;
 mod size_drop;
 mod statistics;
 mod stored;
+pub(crate) mod stream_backups;
 pub(crate) mod unlisted;
 mod unreadable;
 

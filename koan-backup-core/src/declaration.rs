@@ -2,5 +2,7 @@
 //! selections of entities.
 
 pub(crate) mod inventory;
+mod object_name;
+pub(crate) mod raw_stream;
 pub(crate) mod registry;
 pub(crate) mod selection;

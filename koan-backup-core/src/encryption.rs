@@ -8,6 +8,7 @@ mod ephemeral;
 mod identities;
 mod key_pair;
 mod keys;
+mod random_key;
 mod recipients;
 mod unlocked;
 
@@ -15,6 +16,7 @@ pub(crate) use ephemeral::EphemeralKey;
 pub use identities::Identities;
 pub use key_pair::KeyPair;
 pub use keys::{KeySource, Keys};
+pub(crate) use random_key::random_key;
 pub use recipients::Recipients;
 pub(crate) use unlocked::{DecryptableFile, HEADER_BYTES, is_encrypted};
 

@@ -8,6 +8,7 @@ pub(crate) mod latest;
 pub(crate) mod lease;
 pub(crate) mod manifest_durability;
 pub(crate) mod newest;
+pub(crate) mod object_names;
 pub(crate) mod read_lease;
 mod storage_directories;
 
@@ -64,7 +65,7 @@ pub(crate) struct Environment {
     pub(crate) operation_log: OperationLog,
 }
 
-/// A declared entity.
+/// A declared entity, or a part of declared event streams.
 #[derive(Clone, Debug)]
 pub(crate) struct KnownEntity {
     pub(crate) codec: EntityCodec,
@@ -72,6 +73,14 @@ pub(crate) struct KnownEntity {
     pub(crate) policy: Option<Policy>,
     /// The name of its provider.
     pub(crate) provider: String,
+}
+
+impl KnownEntity {
+    /// Returns whether the records belong to event streams, so that providers read and write them through their event
+    /// stores.
+    pub(crate) fn is_of_streams(&self) -> bool {
+        self.codec.descriptor().stream_part().is_some()
+    }
 }
 
 impl Environment {
@@ -249,6 +258,12 @@ impl Environment {
     /// There is no such entity. The error lists the known entities.
     pub(crate) fn require_entity(&self, name: &str) -> Result<&KnownEntity> {
         self.entity(name).ok_or_else(|| {
+            // Excluded event streams are assigned to no provider.
+            let inventory = self.inventory.get();
+            if let Some(excluded) = inventory.excluded.iter().find(|excluded| excluded.entity == name) {
+                let text = format!("`{name}` is excluded from backups: {:?}", excluded.reason);
+                return Error::new(ErrorKind::Configuration, text);
+            }
             Error::new(ErrorKind::NotFound, format!("no entity has the name `{name}`"))
                 .with_help(suggestion(name, self.entities.iter().map(|entity| entity.codec.name())))
         })

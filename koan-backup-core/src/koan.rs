@@ -31,6 +31,8 @@ mod restore;
 mod retention;
 mod schemas;
 mod setters;
+mod stream_coverage;
+mod streams;
 mod verify;
 mod warm_up;
 
@@ -39,6 +41,7 @@ pub use backup::BackupBuilder;
 pub use builder::KoanBuilder;
 pub use capabilities::{
     ContextCapabilities, EntityCapabilities, ProfileCapabilities, ProviderCapabilities, Source,
+    StreamCapabilities,
 };
 pub use catalog::{Catalog, CatalogQuery};
 pub use context::Koan;
@@ -60,5 +63,10 @@ pub use removal::DeleteBuilder;
 pub use restore::{RestoreBuilder, ViabilityBuilder};
 pub use retention::RetentionBuilder;
 pub use schemas::SchemasBuilder;
+pub use streams::{
+    StreamBackupBuilder, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
+    StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup, StreamRestoreBuilder,
+    StreamRestoresBuilder, Streams,
+};
 pub use verify::VerifyBuilder;
 pub use warm_up::{OpenedProfile, OpenedProvider, WarmUpReport};

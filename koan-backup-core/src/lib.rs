@@ -33,15 +33,46 @@ pub mod builders {
     pub use crate::operations::verify::VerifyOptions;
 }
 /// Event streams: the declaration of event types, and the port to event stores.
+///
+/// `#[derive(EventStream)]` declares the type of the events of one object name, and [`RawStream`](event_store::RawStream) an
+/// object name whose events remain JSON.
 pub mod event_store {
+    pub use crate::declaration::raw_stream::RawStream;
     pub use koan_backup_entity::entity::stream::{
         EventLayout, EventStream, JsonText, StreamChunk, StreamDeclaration, StreamDescriptor, StreamDocument,
         StreamEvent, StreamPart, StreamSnapshot, TerminatedStream,
     };
 
+    #[cfg(feature = "conformance")]
+    pub use crate::provider::event_store::conformance;
     pub use crate::provider::event_store::{
-        Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession, EventWriter,
-        OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead, StreamHeads, StreamState,
+        BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
+        EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
+        StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
+    };
+}
+/// Single backups of event streams: the return types of [`Koan::streams`], [`Koan::restore_streams`],
+/// [`Koan::stream_backups`] and the related methods of [`Koan`], and their reports.
+///
+/// A single backup contains the streams of one aggregate at one version. It is stored at
+/// `streams/{object name}/{object id}/{backup id}.json`, with `.gz` if it is compressed and `.age` if it is encrypted, and
+/// `{backup id}.meta` beside it, which is created last: the backup exists once its `.meta` exists. Names are
+/// percent-encoded. For an encrypted type, a keyed hash stands for the object id in the path, and the `.meta` contains
+/// object id, description, metadata and tags only in encrypted form. Names, counts, times and sizes are never encrypted.
+pub mod streams {
+    pub use crate::archive::{StreamCompression, StreamIncludes};
+    pub use crate::catalog::stream_backups::{
+        StreamBackupHandle, StreamBackupPage, StreamBackupRef, UnreadableStreamBackup,
+    };
+    pub use crate::koan::{
+        StreamBackupBuilder, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
+        StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup, StreamRestoreBuilder,
+        StreamRestoresBuilder, Streams,
+    };
+    pub use crate::operations::streams::{
+        BulkBackupReport, BulkFailure, BulkProgress, BulkRestoreReport, KeptStreamBackup,
+        RemovedStreamBackup, StreamCleanupReport, StreamKeepReason, StreamProgress, StreamRestoreOutcome,
+        StreamRestoreReport, StreamVerification, UnremovedStreamBackup,
     };
 }
 /// The task that runs maintenance in the background, and the reports of maintenance.
@@ -52,12 +83,13 @@ pub mod maintenance {
 /// The reports of operations, and the types of their fields.
 pub mod report {
     pub use crate::declaration::inventory::{
-        ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredColumn, UncoveredEntity, UncoveredTable,
+        DeclarationKind, ExcludedEntity, IncludedEntity, LinkedCrate, UncoveredColumn, UncoveredEntity,
+        UncoveredTable,
     };
     pub use crate::environment::event::VerificationOutcome;
     pub use crate::koan::{
         ContextCapabilities, EntityCapabilities, FoundBackup, OpenedProfile, OpenedProvider,
-        ProfileCapabilities, ProviderCapabilities, Source, WarmUpReport,
+        ProfileCapabilities, ProviderCapabilities, Source, StreamCapabilities, WarmUpReport,
     };
     pub use crate::operations::backup::BackupReport;
     pub use crate::operations::copy::CopyReport;

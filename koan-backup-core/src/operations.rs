@@ -13,6 +13,7 @@ pub(crate) mod recover;
 pub(crate) mod rekey;
 pub(crate) mod restore;
 pub(crate) mod stored_archive;
+pub(crate) mod streams;
 pub(crate) mod tree;
 pub(crate) mod verification;
 pub(crate) mod verify;

@@ -15,6 +15,7 @@ mod observed;
 mod restore;
 mod session;
 mod sink;
+pub(crate) mod snapshot_entry;
 mod table_name;
 
 use std::fmt;

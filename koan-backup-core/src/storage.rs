@@ -37,7 +37,7 @@ use self::bandwidth::Bandwidth;
 use self::disk::Disk;
 pub(crate) use self::disk::{OpenDirectory, create_directory};
 pub(crate) use self::failure::{hint, is_refusal};
-pub(crate) use self::folders::{PROBE_PREFIX, archives_prefix, manifests_prefix};
+pub(crate) use self::folders::{PROBE_PREFIX, STREAMS_FOLDER, archives_prefix, manifests_prefix};
 pub(crate) use self::listing::{FileFingerprint, ListedFile};
 use self::location::{BucketLocation, Cloud};
 pub use self::machine_state::{KnownLocation, MachineState};
@@ -340,6 +340,18 @@ impl Storage {
     /// Returns the size of an upload part.
     pub(crate) fn part_bytes(&self) -> usize {
         self.part_bytes
+    }
+
+    /// Returns the object store, for event stores in a storage.
+    #[doc(hidden)]
+    pub fn object_store_handle(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// Removes a file, if it exists, for event stores in a storage. In a directory, the removal is durable.
+    #[doc(hidden)]
+    pub async fn remove_object_durably(&self, path: &object_store::path::Path) -> Result<()> {
+        self.remove_durably(path).await
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {

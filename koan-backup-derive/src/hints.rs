@@ -30,6 +30,20 @@ impl Hints {
         hints
     }
 
+    /// Collects the options of `#[event_stream(…)]` and `#[entity_backup(…)]`.
+    pub(crate) fn of_event_type(input: &DeriveInput) -> Self {
+        let mut hints = Self::default();
+        for attribute in &input.attrs {
+            let Meta::List(list) = &attribute.meta else { continue };
+            if attribute.path().is_ident("event_stream") {
+                hints.list(&list.tokens, "of_event_stream");
+            } else if attribute.path().is_ident("entity_backup") {
+                hints.list(&list.tokens, "of_policy");
+            }
+        }
+        hints
+    }
+
     /// Collects the options of `entity_backup_scope!`.
     pub(crate) fn of_scope(options: &TokenStream) -> Self {
         let mut hints = Self::default();
@@ -156,6 +170,7 @@ mod tests {
             ("of_policy", Place::Policy),
             ("of_scope", Place::Scope),
             ("of_registration", Place::Registration),
+            ("of_event_stream", Place::Stream),
         ] {
             let options = place.known().iter().filter(|option| **option != "crate");
             let mut expected: BTreeSet<String> = options.map(|option| (*option).to_owned()).collect();

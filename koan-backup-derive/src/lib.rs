@@ -1,7 +1,7 @@
 //! The macros of `koan-backup`, which re-exports them. Depend on that crate, not on this one.
 //!
 //! Each macro parses, checks and expands. All errors of one item are reported together; each error points to
-//! its token and states a remedy. After an error, the type still implements `Entity`, so that code that uses it
+//! its token and states a remedy. After an error, the type still implements the derived trait, so that code that uses it
 //! compiles, but the type is not registered.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -9,6 +9,7 @@
 mod ctxt;
 mod declaration;
 mod entity;
+mod event_stream;
 mod hints;
 mod identity;
 mod key_list;
@@ -165,8 +166,64 @@ pub fn derive_entity(input: TokenStream) -> TokenStream {
     entity::derive(&input, Root::Framework).into()
 }
 
-/// Declares the default policy of the crate that contains it: how entities without `#[entity_backup]` are
-/// backed up.
+/// Derives `EventStream` for the type of the events of one type of aggregate, and declares how its streams are backed up.
+///
+/// ```standalone_crate
+/// use koan_backup::prelude::*;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize, EventStream)]
+/// #[event_stream(object = "order")]
+/// #[entity_backup(encrypt)]
+/// enum OrderEvent {
+///     Placed { customer: i64 },
+///     Shipped { parcel: String },
+///     Cancelled,
+/// }
+/// # assert_eq!(OrderEvent::descriptor().object(), "order");
+/// ```
+///
+/// A backup contains every event as the store contains it. It fails if an event cannot be decoded as the type.
+///
+/// # `#[event_stream(…)]`
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `object = "…"` | required: the object name, which is the type of the aggregate in the event store; at most 200 bytes without control characters, and not ending with `.documents` or `.snapshots` | |
+/// | `provider = "…"` | the provider with the event store | the only provider with an event store, otherwise the default provider |
+/// | `tag = "…", content = "…"` | the store contains the type of an event beside its payload: the event is decoded from a map with these two names | the payload contains the type, as serde writes it |
+/// | `crate = "…"` | the path of `koan_backup`, if the crate is renamed, or re-exported with its `__private` | `::koan_backup` |
+///
+/// With `tag` and `content`, the enum has the same names for serde. The content of an event whose payload is `null` is
+/// omitted, so that it can be a variant without fields.
+///
+/// ```standalone_crate
+/// # use koan_backup::prelude::*;
+/// # use serde::Deserialize;
+/// #[derive(Deserialize, EventStream)]
+/// #[serde(tag = "type", content = "payload")]
+/// #[event_stream(object = "invoice", tag = "type", content = "payload")]
+/// enum InvoiceEvent {
+///     Issued { amount: i64 },
+///     Paid,
+/// }
+/// # assert_eq!(InvoiceEvent::descriptor().object(), "invoice");
+/// ```
+///
+/// # `#[entity_backup(…)]`
+/// The options are those of [`Entity`](derive@Entity). The scope of the crate decides about an omitted option, and about
+/// streams without the attribute.
+///
+/// # Types
+/// Enums and structs that implement `Deserialize`. A generic type needs a `#[serde(transparent)]` newtype. If there is no
+/// type for the events, `KoanBuilder::register_raw` declares the object name.
+#[proc_macro_derive(EventStream, attributes(event_stream, entity_backup))]
+pub fn derive_event_stream(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    event_stream::derive(&input, Root::Framework).into()
+}
+
+/// Declares the default policy of the crate that contains it: how entities and event streams without `#[entity_backup]`
+/// are backed up.
 ///
 /// ```standalone_crate
 /// # use koan_backup::prelude::*;
@@ -243,6 +300,16 @@ pub fn register(input: TokenStream) -> TokenStream {
 pub fn derive_model_entity(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     entity::derive(&input, Root::Entity).into()
+}
+
+/// Derives `EventStream` for the type of the events of one type of aggregate, and declares how its streams are backed up.
+///
+/// It is the derive of the crate `koan-backup-entity`. Its options are those of [`EventStream`](derive@EventStream), the
+/// derive of `koan-backup`; the default of `crate` is `::koan_backup_entity`.
+#[proc_macro_derive(ModelEventStream, attributes(event_stream, entity_backup))]
+pub fn derive_model_event_stream(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    event_stream::derive(&input, Root::Entity).into()
 }
 
 /// Declares the default policy of the crate that contains it: how entities without `#[entity_backup]` are backed up.

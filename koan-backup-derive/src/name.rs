@@ -16,6 +16,31 @@ pub(crate) fn entity(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
     }
 }
 
+/// The maximum length of an object name in bytes.
+const MAX_OBJECT_BYTES: usize = 200;
+
+/// Checks an object name, which is the name of its events in archives. The core crate has the same rules for names that no
+/// macro checks.
+pub(crate) fn object(literal: &LitStr, cx: &mut Ctxt) -> Option<String> {
+    let name = literal.value();
+    let problem = if name.trim().is_empty() {
+        "the object name is empty; enter the name that the event store contains".to_owned()
+    } else if name.len() > MAX_OBJECT_BYTES {
+        format!("the object name has {} bytes; at most {MAX_OBJECT_BYTES} are allowed", name.len())
+    } else if name.chars().any(char::is_control) {
+        "the object name contains a control character, which no name in an archive can contain; remove it"
+            .to_owned()
+    } else if let Some(suffix) = [".documents", ".snapshots"].iter().find(|suffix| name.ends_with(*suffix)) {
+        format!(
+            "an object name cannot end with `{suffix}`, because archives name a part of streams so; use another name"
+        )
+    } else {
+        return Some(name);
+    };
+    cx.error(literal, problem);
+    None
+}
+
 /// Checks the name of a table or column, which may contain any character except NUL.
 pub(crate) fn in_database(literal: &LitStr, option: &str, cx: &mut Ctxt) -> Option<String> {
     let text = not_empty(literal, option, cx)?;

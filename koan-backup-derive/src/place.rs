@@ -10,6 +10,7 @@ const ON_FIELD: &[&str] = &["key", "column"];
 const OF_POLICY: &[&str] = &["encrypt", "include_schema", "retention_days", "enabled", "reason"];
 const OF_SCOPE: &[&str] = &["mode", "encrypt_by_default", "include_schema_by_default", "crate"];
 const OF_REGISTRATION: &[&str] = &["name", "table", "provider", "route", "alias", "key", "crate", "backup"];
+const OF_STREAM: &[&str] = &["object", "provider", "tag", "content", "crate"];
 const OF_SERDE: &[&str] = &[
     "default",
     "deny_unknown_fields",
@@ -42,6 +43,10 @@ pub(crate) enum Place {
     Scope,
     /// `register!`.
     Registration,
+    /// `#[event_stream(…)]`.
+    Stream,
+    /// `#[entity_backup(…)]` on an event type.
+    StreamPolicy,
 }
 
 /// What an option is.
@@ -61,7 +66,8 @@ impl Place {
         match self {
             Self::Type => ON_TYPE,
             Self::Field => ON_FIELD,
-            Self::Policy | Self::RegisteredPolicy => OF_POLICY,
+            Self::Policy | Self::RegisteredPolicy | Self::StreamPolicy => OF_POLICY,
+            Self::Stream => OF_STREAM,
             Self::Scope => OF_SCOPE,
             Self::Registration => OF_REGISTRATION,
         }
@@ -71,10 +77,11 @@ impl Place {
         match self {
             Self::Type => "`#[entity]` on a type",
             Self::Field => "`#[entity]` on a field",
-            Self::Policy => "`#[entity_backup]`",
+            Self::Policy | Self::StreamPolicy => "`#[entity_backup]`",
             Self::RegisteredPolicy => "`backup(…)`",
             Self::Scope => "`entity_backup_scope!`",
             Self::Registration => "`register!`",
+            Self::Stream => "`#[event_stream]`",
         }
     }
 
@@ -88,8 +95,9 @@ impl Place {
         if synonym == Some(Synonym::Excluded) {
             return self.excluded(option, cx);
         }
-        let usual = match synonym {
-            Some(Synonym::Of(usual)) => usual,
+        let usual = match (self, synonym) {
+            (Self::Stream, _) => suggestion::of_stream(&name).unwrap_or(&name),
+            (_, Some(Synonym::Of(usual))) => usual,
             _ => name.as_str(),
         };
         if let Some(known) = self.known().iter().find(|known| **known == usual) {
@@ -114,6 +122,13 @@ impl Place {
                 Known::Unknown,
             ),
             Self::Field => ("to leave the field out of records, write `#[serde(skip)]`", Known::Unknown),
+            Self::Stream => (
+                "to exclude the streams, write `#[entity_backup(enabled = false, reason = \"…\")]`",
+                Known::Unknown,
+            ),
+            Self::StreamPolicy => {
+                ("to exclude the streams, write `enabled = false, reason = \"…\"`", Known::Meant("enabled"))
+            }
             Self::Policy | Self::RegisteredPolicy => {
                 ("to exclude the entity, write `enabled = false, reason = \"…\"`", Known::Meant("enabled"))
             }
@@ -136,7 +151,19 @@ impl Place {
         let of_policy = OF_POLICY.contains(&name);
         let text = match self {
             Self::Type if name == "column" => "is an option of fields; use `table` for the type".to_owned(),
-            Self::Type if of_policy => "belongs in `#[entity_backup(…)]`; move it there".to_owned(),
+            Self::Type | Self::Stream if of_policy => {
+                "belongs in `#[entity_backup(…)]`; move it there".to_owned()
+            }
+            Self::Stream if name == "table" => {
+                "is an option of entities; the tables of events are declared in the `event_store` of the provider".to_owned()
+            }
+            Self::Stream if name == "key" => {
+                "is an option of entities; the object id, the stream and the version identify an event".to_owned()
+            }
+            Self::Stream if on_type => "is an option of entities, and not of event streams; remove it".to_owned(),
+            Self::StreamPolicy if OF_STREAM.contains(&name) => {
+                "belongs in `#[event_stream(…)]`; move it there".to_owned()
+            }
             Self::Field if name == "name" => {
                 let text = "belongs on the type; to name the column of a field, write `column = \"…\"`, and to name the field in \
                             records, `#[serde(rename = \"…\")]`";
@@ -148,7 +175,7 @@ impl Place {
                     .to_owned()
             }
             Self::Policy if on_type => "belongs in `#[entity(…)]`; move it there".to_owned(),
-            Self::Policy | Self::RegisteredPolicy if OF_SCOPE.contains(&name) => {
+            Self::Policy | Self::RegisteredPolicy | Self::StreamPolicy if OF_SCOPE.contains(&name) => {
                 let meant = OF_POLICY.iter().copied().find(|known| name.starts_with(known));
                 let remedy = meant.map_or_else(|| "move it there".to_owned(), |meant| format!("here there is `{meant}`"));
                 return Some((format!("belongs in `entity_backup_scope!`; {remedy}"), meant));
@@ -173,7 +200,7 @@ impl Place {
                 );
                 return Some((remedy, meant));
             }
-            Self::Type | Self::Field | Self::Policy if OF_SERDE.contains(&name) => {
+            Self::Type | Self::Field | Self::Policy | Self::Stream | Self::StreamPolicy if OF_SERDE.contains(&name) => {
                 "belongs in `#[serde(…)]`; move it there".to_owned()
             }
             _ => return None,

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::parse_quote;
 
 use crate::identity::Root;
-use crate::{entity, register, scope};
+use crate::{entity, event_stream, register, scope};
 
 fn pretty(expansion: TokenStream) -> String {
     let file = syn::parse2(expansion).expect("an expansion is a list of items");
@@ -100,15 +100,49 @@ fn after_an_error_the_type_is_still_an_entity_and_is_not_registered() {
 }
 
 #[test]
+fn an_event_type_declares_the_parts_of_its_streams() {
+    let expansion = pretty(event_stream::derive(
+        &parse_quote! {
+            #[serde(tag = "type", content = "payload")]
+            #[event_stream(object = "order", provider = "events", tag = "type", content = "payload")]
+            #[entity_backup(encrypt)]
+            enum OrderEvent {
+                Placed { total: i64 },
+                Cancelled,
+            }
+        },
+        Root::Framework,
+    ));
+    insta::assert_snapshot!(expansion);
+}
+
+#[test]
+fn after_an_error_the_type_is_still_an_event_type_and_is_not_registered() {
+    let expansion = pretty(event_stream::derive(
+        &parse_quote! {
+            #[event_stream(objekt = "order")]
+            struct Events<T: Clone>(T) where T: Send;
+        },
+        Root::Framework,
+    ));
+    insta::assert_snapshot!(expansion);
+}
+
+#[test]
 fn the_macros_of_the_crate_for_models_refer_to_that_crate() {
     let user = parse_quote! {
         struct User {
             id: i64,
         }
     };
+    let event = parse_quote! {
+        #[event_stream(object = "user")]
+        struct UserEvent;
+    };
     let page = quote::quote!(Page<User>, name = "UserPage", key = "id: u64");
     let expansions = [
         entity::derive(&user, Root::Entity),
+        event_stream::derive(&event, Root::Entity),
         register::expand(page, Root::Entity),
         scope::expand(quote::quote!(mode = All), Root::Entity),
     ];
@@ -145,8 +179,18 @@ fn expansions_refer_to_the_standard_library_only_through_the_private_module() {
             name: u8,
         }
     };
+    let event = parse_quote! {
+        #[event_stream(object = "contact")]
+        #[entity_backup(encrypt)]
+        struct ContactEvent;
+    };
+    let wrong_event = parse_quote! {
+        struct WrongEvent;
+    };
     let page = quote::quote!(Page<User>, name = "UserPage", key = "id: u64", table = "pages");
     let expansions = [
+        event_stream::derive(&event, Root::Framework),
+        event_stream::derive(&wrong_event, Root::Framework),
         entity::derive(&tagged, Root::Framework),
         entity::derive(&contact, Root::Framework),
         entity::derive(&wrong, Root::Framework),

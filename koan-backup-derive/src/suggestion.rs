@@ -59,6 +59,19 @@ pub(crate) fn synonym(name: &str) -> Option<Synonym> {
     }))
 }
 
+/// Returns what an option of `#[event_stream(…)]` is called here, by the names that other libraries have for it.
+pub(crate) fn of_stream(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "name" | "object_name" | "object_type" | "aggregate" | "aggregate_type" | "stream" | "category" => {
+            "object"
+        }
+        "type" | "event_type" | "type_field" => "tag",
+        "payload" | "data" => "content",
+        "database" | "db" | "source" | "store" | "event_store" => "provider",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::near;

@@ -40,9 +40,11 @@
 //! | [`builders`] | the return types of the methods of [`Koan`]: the options of each operation |
 //! | [`report`] | the results of operations |
 //! | [`catalog`], [`retention`], [`maintenance`] | existing backups, which of them stay, and what runs in the background |
+//! | [`streams`] | single backups of event streams: their handles, builders and reports |
 //! | [`storage`], [`encryption`] | options of storage profiles; recipients and keys |
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
+//! | [`event_store`] | event streams: the declaration of event types, and the port to event stores |
 //! | `generate` (with the feature) | entities of an existing database |
 //! | `metrics`, `notify` (with these features) | metrics for Prometheus; webhooks, pings and e-mail about backups |
 //! | `http`, with the feature `http` | the HTTP API as a router for axum; its guide is `guides::http` |
@@ -53,6 +55,7 @@
 //! | macro | what |
 //! |---|---|
 //! | [`#[derive(Entity)]`](derive@Entity) | makes a type an entity, with `#[entity(…)]` and `#[entity_backup(…)]` |
+//! | [`#[derive(EventStream)]`](derive@EventStream) | declares the type of the events of an aggregate, with `#[event_stream(…)]` and `#[entity_backup(…)]` |
 //! | [`entity_backup_scope!`] | the default policy of a crate |
 //! | [`register!`] | an entity whose type cannot have the derive |
 //! | [`link!`] | links a crate that declares entities |
@@ -132,15 +135,18 @@ struct Readme;
 
 #[cfg(feature = "config")]
 pub use koan_backup_config as config;
+pub use koan_backup_core::event_store::EventStream;
 pub use koan_backup_core::{
     ApplicationIdentity, ArchiveEncryption, Backup, BackupId, BackupName, BackupRef, Clock, Compression,
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
     Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
-    SystemClock, archive, builders, catalog, encryption, entity, maintenance, provider, report, retention,
-    schema, serde, storage, value,
+    SystemClock, archive, builders, catalog, encryption, entity, event_store, maintenance, provider, report,
+    retention, schema, serde, storage, streams, value,
 };
-pub use koan_backup_derive::{Entity, entity_backup_scope, register};
+pub use koan_backup_derive::{Entity, EventStream, entity_backup_scope, register};
 pub use koan_backup_entity::link;
+#[cfg(feature = "event-files")]
+pub use koan_backup_event_files::{EventFiles, ExpectedVersion};
 #[cfg(feature = "generate")]
 #[doc(inline)]
 pub use koan_backup_generate as generate;
@@ -149,13 +155,15 @@ pub use koan_backup_http as http;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
-pub use koan_backup_memory::Memory;
+pub use koan_backup_memory::{Memory, MemoryEvents};
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use koan_backup_metrics as metrics;
 #[cfg(feature = "notify")]
 #[doc(inline)]
 pub use koan_backup_notify as notify;
+#[cfg(feature = "postgres")]
+pub use koan_backup_postgres::{CqrsEs, EventTables, SnapshotTable};
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};

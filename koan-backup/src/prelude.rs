@@ -18,11 +18,12 @@
 //! ```
 
 pub use koan_backup_core::Entity;
+pub use koan_backup_core::event_store::EventStream;
 pub use koan_backup_core::{
     ArchiveEncryption, Backup, BackupRef, Compression, ConflictMode, EntityBackup, Error, ErrorKind,
     Inventory, Keys, Koan, Recipients, Restore, RestoreLevel, Result, Retention, Storage,
 };
-pub use koan_backup_derive::{Entity, entity_backup_scope};
+pub use koan_backup_derive::{Entity, EventStream, entity_backup_scope};
 
 #[cfg(feature = "config")]
 pub use koan_backup_config::{BuilderConfig, KoanConfig};

@@ -220,6 +220,7 @@ async fn the_capabilities_describe_entities_providers_and_profiles_without_secre
         }
       },
       "environment": "test",
+      "eventStreams": {},
       "profiles": [
         {
           "defaultCompression": {

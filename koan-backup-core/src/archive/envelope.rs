@@ -81,5 +81,6 @@ fn envelope_of(entity: &EntityManifest) -> EntityManifest {
         storage_file: None,
         schema_fingerprint: String::new(),
         duration_ms: entity.duration_ms,
+        stream: entity.stream.clone(),
     }
 }

@@ -34,10 +34,30 @@ pub fn entity_file(entity: &str, set: &SetName) -> String {
     }
 }
 
-/// Returns the name of the entry for an entity's encrypted records, for example
-/// `entities/Secret.jsonl.gz.age`.
-pub(crate) fn encrypted_entity_file(entity: &str, set: &SetName, method: CompressionMethod) -> String {
-    format!("{}{}.age", entity_file(entity, set), method.suffix())
+/// Returns the name of the entry for a part of event streams, for example `streams/order.snapshots.jsonl`.
+pub(crate) fn stream_file(part_name: &str) -> String {
+    format!("streams/{}.jsonl", utf8_percent_encode(part_name, UNESCAPED))
+}
+
+/// Returns the name of the entry for records, for example `entities/Secret.jsonl.gz.age`. `encryption` is the compression
+/// of encrypted records, and `None` if they are not encrypted.
+pub(crate) fn records_file(lines_file: &str, encryption: Option<CompressionMethod>) -> String {
+    match encryption {
+        None => lines_file.to_owned(),
+        Some(method) => format!("{lines_file}{}.age", method.suffix()),
+    }
+}
+
+/// Returns the name that an entry of records would have if it were not encrypted.
+pub(crate) fn lines_file(file: &str) -> &str {
+    let Some(encrypted) = file.strip_suffix(".age") else { return file };
+    let suffixes = [CompressionMethod::Deflate.suffix(), CompressionMethod::Zstd.suffix()];
+    suffixes.into_iter().find_map(|suffix| encrypted.strip_suffix(suffix)).unwrap_or(encrypted)
+}
+
+/// Returns whether an entry contains records, and not a document about the archive.
+pub(crate) fn contains_records(file: &str) -> bool {
+    file.starts_with("entities/") || file.starts_with("streams/")
 }
 
 /// Returns how the blocks of an entry are encoded, according to its name and its ZIP method.
@@ -167,9 +187,15 @@ mod tests {
         assert_eq!(entity_file("User", &SetName::root()), "entities/User.jsonl");
         assert_eq!(entity_file("AuditLog", &set("archive")), "entities/AuditLog#archive.jsonl");
         assert_eq!(
-            encrypted_entity_file("Secret", &SetName::root(), CompressionMethod::Deflate),
+            records_file(&entity_file("Secret", &SetName::root()), Some(CompressionMethod::Deflate)),
             "entities/Secret.jsonl.gz.age"
         );
+        assert_eq!(stream_file("../order.documents"), "streams/..%2Forder.documents.jsonl");
+        for file in ["streams/order.jsonl", "streams/order.jsonl.gz.age", "streams/order.jsonl.zst.age"] {
+            assert_eq!(lines_file(file), "streams/order.jsonl");
+            assert!(contains_records(file));
+        }
+        assert!(!contains_records("metadata/blocks.json"));
         assert_eq!(
             entity_file("../../etc/pass wd", &set("ü/x")),
             "entities/..%2F..%2Fetc%2Fpass%20wd#%C3%BC%2Fx.jsonl"

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::documents::{DiscoveryExcluded, DiscoveryUncovered};
 use crate::entity::Policy;
+use crate::entity::stream::StreamPart;
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::id::{BackupId, BackupName, SetName};
 use crate::foundation::series::SeriesName;
@@ -200,6 +201,53 @@ pub struct EntityManifest {
     pub schema_fingerprint: String,
     /// The duration, in milliseconds.
     pub duration_ms: u64,
+    /// The object name and the part, if the records are those of event streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamEntry>,
+}
+
+/// The event streams to which an entry of an archive belongs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StreamEntry {
+    /// The object name.
+    pub object: String,
+    /// What the entry contains.
+    pub part: StreamEntryPart,
+}
+
+/// What an entry of event streams contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum StreamEntryPart {
+    /// Events.
+    Events,
+    /// Documents.
+    Documents,
+    /// Snapshots.
+    Snapshots,
+}
+
+impl From<StreamPart> for StreamEntryPart {
+    fn from(part: StreamPart) -> Self {
+        match part {
+            StreamPart::Events => Self::Events,
+            StreamPart::Documents => Self::Documents,
+            StreamPart::Snapshots => Self::Snapshots,
+        }
+    }
+}
+
+impl From<StreamEntryPart> for StreamPart {
+    fn from(part: StreamEntryPart) -> Self {
+        match part {
+            StreamEntryPart::Events => Self::Events,
+            StreamEntryPart::Documents => Self::Documents,
+            StreamEntryPart::Snapshots => Self::Snapshots,
+        }
+    }
 }
 
 /// How the backup of one entity ended.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::blocks::Block;
 use super::documents::Checksums;
-use super::layout::entry;
+use super::layout::{contains_records, entry};
 use super::manifest::{ArchiveFile, EntityManifest, EntityStatus, Manifest};
 use super::object::ArchiveObject;
 use super::open_documents::OpenDocuments;
@@ -80,7 +80,7 @@ impl OpenArchive {
             )));
         }
         for (name, hash) in &checksums {
-            if name.starts_with("entities/") {
+            if contains_records(name) {
                 continue;
             }
             if &crate::foundation::digest::sha256(&reader.document(name).await?) != hash {
@@ -167,7 +167,7 @@ fn entities_match(reader: &ArchiveReader, manifest: &Manifest) -> std::result::R
             return Err(format!("two entities of its manifest refer to entry `{file}`"));
         }
     }
-    match reader.names().find(|name| name.starts_with("entities/") && !files.contains_key(name)) {
+    match reader.names().find(|name| contains_records(name) && !files.contains_key(name)) {
         Some(stray) => Err(format!("entry `{stray}` does not belong to an entity of its manifest")),
         None => Ok(()),
     }

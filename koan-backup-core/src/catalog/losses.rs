@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::acknowledgement::Acknowledgements;
 use super::size_drop::{SizeDrop, is_loss};
-use crate::archive::{EntityStatus, Manifest};
+use crate::archive::{EntityManifest, EntityStatus, Manifest, StreamEntryPart};
 use crate::foundation::id::{BackupId, SetName};
 use crate::foundation::series::SeriesName;
 
@@ -38,7 +38,7 @@ pub(crate) fn losses<'a>(
     for manifest in manifests {
         let series = manifest.series_name();
         let mut counts: BTreeMap<(String, SetName), u64> = BTreeMap::new();
-        for entity in manifest.entities.iter().filter(|entity| entity.status == EntityStatus::Completed) {
+        for entity in manifest.entities.iter().filter(|entity| is_compared(entity)) {
             *counts.entry((canonical(&entity.entity), entity.set.clone())).or_default() += entity.item_count;
         }
         // If the backup does not contain an entity at all, the entity was not selected, which is no loss. If
@@ -78,4 +78,11 @@ pub(crate) fn losses<'a>(
         }
     }
     losses
+}
+
+/// Returns whether the number of records matters. Snapshots of event streams can be computed from the events, so an
+/// application may remove them.
+fn is_compared(entity: &EntityManifest) -> bool {
+    let is_derived = entity.stream.as_ref().is_some_and(|stream| stream.part == StreamEntryPart::Snapshots);
+    entity.status == EntityStatus::Completed && !is_derived
 }

@@ -1,4 +1,4 @@
-//! The inventory: every entity with its resolved policy, computed at the start.
+//! The inventory: every entity and event type with its resolved policy, computed at the start.
 
 mod entity;
 mod linked_crate;
@@ -10,16 +10,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::linked_crate::Coverage;
-use crate::declaration::registry::Registry;
-use crate::entity::{Decision, EntityDescriptor, Policy, decide};
+use crate::declaration::registry::{Declared, Registry};
+use crate::entity::stream::{StreamDescriptor, StreamPart};
+use crate::entity::{Decision, EntityDescriptor, Policy, PolicyDeclaration, decide};
 use crate::foundation::error::{Error, ErrorKind, Result};
 
-pub use self::entity::{ExcludedEntity, IncludedEntity, UncoveredColumn, UncoveredEntity, UncoveredTable};
+pub use self::entity::{
+    DeclarationKind, ExcludedEntity, IncludedEntity, UncoveredColumn, UncoveredEntity, UncoveredTable,
+};
 pub use self::linked_crate::LinkedCrate;
 pub(crate) use self::remedy::Remedy;
 
-/// All declared entities with the decision about each. Included, excluded and uncovered entities are listed
-/// separately.
+/// All declared entities and event streams with the decision about each. Included, excluded and uncovered ones are listed
+/// separately. An entry of event streams stands for the events, documents and snapshots of one object name.
 ///
 /// ```
 /// # use koan_backup_shop::User;
@@ -73,6 +76,17 @@ pub(crate) use self::remedy::Remedy;
 /// }
 /// ```
 ///
+/// An entry of event streams has `"kind": "eventStream"`, no `table`, and no `route`; an entry of an entity has no `kind`. An
+/// entry of `crates` has `streamCount` if the crate declares event types, which `entityCount` includes:
+///
+/// ```json
+/// {
+///   "entity": "order", "kind": "eventStream", "crate": "shop", "location": "src/orders.rs:9",
+///   "typePath": "shop::orders::OrderEvent", "keyType": "(String, String, u64)", "provider": "main", "sets": [],
+///   "policy": { "encrypt": true, "includeSchema": true, "source": "attribute" }
+/// }
+/// ```
+///
 /// An included entity has `relationship` if its table is a partition or inherits, `problem` if it cannot be
 /// backed up, and `retentionDays` in its policy if they are declared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -91,7 +105,8 @@ pub struct Inventory {
     pub uncovered_tables: Vec<UncoveredTable>,
     /// Columns that no field maps to. [`warnings`](Self::warnings) contains them as well.
     pub uncovered_columns: Vec<UncoveredColumn>,
-    /// The crates that declare these entities, sorted by name. A crate that was not linked is missing;
+    /// The crates that declare these entities and event types, sorted by name. Event streams without a type belong to no
+    /// crate. A crate that was not linked is missing;
     /// [`expect_crates`] makes the start fail then.
     ///
     /// [`expect_crates`]: crate::KoanBuilder::expect_crates
@@ -108,11 +123,11 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Returns the inventory of the entities that were linked into this binary, without access to a database.
+    /// Returns the inventory of the entities and event types that were linked into this binary, without access to a database.
     /// Use it in a unit test such as `Inventory::linked()?.assert_covered()`.
     ///
     /// # Errors
-    /// No entity was linked, two entities share a name, or a crate has two scopes.
+    /// Nothing was linked, two declarations share a name, or a crate has two scopes.
     pub fn linked() -> Result<Self> {
         Self::resolve(&Registry::linked(), Timestamp::now()).map(|(inventory, _)| inventory)
     }
@@ -134,18 +149,21 @@ impl Inventory {
         }
     }
 
-    /// Resolves the policy of every entity. Also returns the descriptors, sorted by name.
-    pub(crate) fn resolve(
-        registry: &Registry,
-        discovered_at: Timestamp,
-    ) -> Result<(Self, Vec<&'static EntityDescriptor>)> {
+    /// Resolves the policy of every entity and event stream. Also returns what is declared.
+    pub(crate) fn resolve(registry: &Registry, discovered_at: Timestamp) -> Result<(Self, Declared)> {
         let scopes = registry.scopes()?;
-        let entities = registry.entities()?;
+        let declared = registry.declared()?;
+        let is_encrypted_by_default = scopes.values().any(|scope| scope.encrypt_by_default == Some(true));
+        let mut entries: Vec<Entry> =
+            declared.entities.iter().map(|entity| Entry::of_entity(entity)).collect();
+        let streams = declared.streams.iter();
+        entries.extend(streams.map(|streams| Entry::of_streams(streams, is_encrypted_by_default)));
+        entries.sort_by_key(|entry| entry.descriptor.name());
         let mut inventory = Self::empty(discovered_at);
         let mut coverage = Vec::new();
-        for descriptor in &entities {
-            let scope = scopes.get(descriptor.crate_name()).copied();
-            let decision = decide(descriptor.policy(), scope).map_err(|error| {
+        for Entry { descriptor, policy, crate_name } in entries {
+            let scope = crate_name.and_then(|name| scopes.get(name).copied());
+            let decision = decide(policy, scope).map_err(|error| {
                 error.context(format!("`{}` at {}", descriptor.type_path(), descriptor.location()))
             })?;
             let decided = match decision {
@@ -162,7 +180,7 @@ impl Inventory {
                     Coverage::Uncovered
                 }
             };
-            coverage.push((descriptor.crate_name(), decided));
+            coverage.extend(crate_name.map(|name| (name, DeclarationKind::of(descriptor), decided)));
         }
         inventory.crates = linked_crate::count(coverage.into_iter(), &scopes.keys().copied().collect());
         if !inventory.uncovered.is_empty() {
@@ -171,10 +189,10 @@ impl Inventory {
         if inventory.crates.iter().any(|linked| linked.uncovered_count > 0 && !linked.has_scope) {
             inventory.add_remedy(Remedy::Scope);
         }
-        Ok((inventory, entities))
+        Ok((inventory, declared))
     }
 
-    /// Returns whether every entity has a decision, and no table or column is uncovered.
+    /// Returns whether every entity and event stream has a decision, and no table or column is uncovered.
     pub fn is_covered(&self) -> bool {
         self.uncovered.is_empty() && self.warnings.is_empty()
     }
@@ -200,9 +218,26 @@ impl Inventory {
         if self.is_covered() { Ok(()) } else { Err(Error::new(ErrorKind::Inventory, self.gaps())) }
     }
 
-    /// Returns the policy of a covered entity.
+    /// Returns the policy of a covered entity, or of covered event streams: by their object name, or by the name of one of
+    /// their parts in archives, for example `order.snapshots`.
     pub fn policy(&self, entity: &str) -> Option<Policy> {
-        self.included.iter().find(|included| included.entity == entity).map(|included| included.policy)
+        self.included.iter().find(|included| included.has_part(entity)).map(|included| included.policy)
+    }
+
+    /// Sets the problem of all covered event streams of a provider. Returns whether there are any.
+    pub(crate) fn add_stream_problem(&mut self, provider: &str, problem: &str) -> bool {
+        let streams = self.included.iter_mut().filter(|entry| {
+            entry.kind == DeclarationKind::EventStream && entry.provider.as_deref() == Some(provider)
+        });
+        let mut affected = Vec::new();
+        for entry in streams {
+            entry.problem = Some(problem.to_owned());
+            affected.push(entry.entity.clone());
+        }
+        for entity in &affected {
+            self.warn(Remedy::Entity, format!("{entity} cannot be backed up: {problem}"));
+        }
+        !affected.is_empty()
     }
 
     /// Sets the provider of an entity.
@@ -278,5 +313,33 @@ impl Inventory {
         tracing::info!(target: "koan::backup", "crates: {}", crates.join(", "));
         let (sources, storage) = (sources.join(", "), storage.join(", "));
         tracing::info!(target: "koan::backup", "sources: {sources}; storage: {storage}");
+    }
+}
+
+/// A declaration whose policy is resolved.
+struct Entry {
+    descriptor: &'static EntityDescriptor,
+    policy: Option<PolicyDeclaration>,
+    /// The crate whose scope decides, and which counts the declaration.
+    crate_name: Option<&'static str>,
+}
+
+impl Entry {
+    fn of_entity(descriptor: &'static EntityDescriptor) -> Self {
+        Self { descriptor, policy: descriptor.policy(), crate_name: Some(descriptor.crate_name()) }
+    }
+
+    /// Returns the entry of event streams. Those without a type belong to no crate, so that no scope decides about them:
+    /// they are encrypted if any scope encrypts by default.
+    fn of_streams(streams: &'static StreamDescriptor, is_encrypted_by_default: bool) -> Self {
+        let entry = Self::of_entity(streams.part(StreamPart::Events));
+        if !streams.is_raw() {
+            return entry;
+        }
+        let policy = entry.policy.map(|policy| PolicyDeclaration {
+            encrypt: policy.encrypt.or(is_encrypted_by_default.then_some(true)),
+            ..policy
+        });
+        Self { policy, crate_name: None, ..entry }
     }
 }

@@ -1,24 +1,38 @@
-//! The declared entities and scopes, collected by the linker or registered manually.
+//! The declared entities, event streams and scopes, collected by the linker or registered manually.
+
+mod unique_names;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
-use koan_backup_entity::__private::{ENTITIES, SCOPES};
+use koan_backup_entity::__private::{ENTITIES, SCOPES, STREAMS};
 
+use super::object_name;
+use super::raw_stream::RawStream;
+use crate::entity::stream::{StreamDescriptor, StreamPart};
 use crate::entity::{EntityDescriptor, ScopeDeclaration, crate_of};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::suggestion;
 
-/// The entities and scopes before policies are resolved.
+/// The entities, event streams and scopes before policies are resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     entities: Vec<&'static EntityDescriptor>,
+    streams: Vec<&'static StreamDescriptor>,
     scopes: Vec<&'static ScopeDeclaration>,
 }
 
+/// The declared types, each list sorted by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Declared {
+    pub(crate) entities: Vec<&'static EntityDescriptor>,
+    pub(crate) streams: Vec<&'static StreamDescriptor>,
+}
+
 impl Registry {
-    /// Returns the registry of all entities and scopes that were linked into this binary.
+    /// Returns the registry of everything that was linked into this binary.
     pub(crate) fn linked() -> Self {
-        Self { entities: ENTITIES.to_vec(), scopes: SCOPES.to_vec() }
+        Self { entities: ENTITIES.to_vec(), streams: STREAMS.to_vec(), scopes: SCOPES.to_vec() }
     }
 
     /// Returns an empty registry.
@@ -33,6 +47,22 @@ impl Registry {
         }
     }
 
+    /// Adds event streams manually. An event type that is already registered is not added again.
+    pub(crate) fn register_stream(&mut self, descriptor: &'static StreamDescriptor) {
+        let type_of = |streams: &StreamDescriptor| streams.part(StreamPart::Events).type_id();
+        if !self.streams.iter().any(|known| type_of(known) == type_of(descriptor)) {
+            self.streams.push(descriptor);
+        }
+    }
+
+    /// Adds event streams without an event type. A declaration that is already registered is not added again.
+    pub(crate) fn register_raw(&mut self, streams: RawStream, location: &'static Location<'static>) {
+        let descriptor = streams.descriptor(location);
+        if !self.streams.iter().any(|known| std::ptr::eq(*known, descriptor)) {
+            self.streams.push(descriptor);
+        }
+    }
+
     /// Adds a scope manually.
     pub(crate) fn register_scope(&mut self, scope: &'static ScopeDeclaration) {
         if !self.scopes.contains(&scope) {
@@ -40,12 +70,12 @@ impl Registry {
         }
     }
 
-    /// Returns the entities sorted by name. The names and aliases are unique.
+    /// Returns the declared types. Their names and aliases are unique.
     ///
     /// # Errors
-    /// There is no entity, or two types share a name.
-    pub(crate) fn entities(&self) -> Result<Vec<&'static EntityDescriptor>> {
-        if self.entities.is_empty() {
+    /// Nothing is declared, an object name is invalid, or two declarations share a name.
+    pub(crate) fn declared(&self) -> Result<Declared> {
+        if self.entities.is_empty() && self.streams.is_empty() {
             return Err(Error::new(
                 ErrorKind::Inventory,
                 "no entity is known: the crate that declares them was not linked; link it with \
@@ -53,25 +83,25 @@ impl Registry {
                  `Koan::builder().register::<T>()`",
             ));
         }
-        let mut by_name = BTreeMap::new();
-        for &entity in &self.entities {
-            for name in std::iter::once(entity.name()).chain(entity.aliases().iter().copied()) {
-                if let Some(other) = by_name.insert(name, entity) {
-                    return Err(duplicate_name_error(name, other, entity));
-                }
-            }
+        for streams in &self.streams {
+            object_name::check(streams.object(), &streams.part(StreamPart::Events).location())?;
         }
-        let mut entities = self.entities.clone();
+        unique_names::check(&self.entities, &self.streams)?;
+        let (mut entities, mut streams) = (self.entities.clone(), self.streams.clone());
         entities.sort_by_key(|entity| entity.name());
-        Ok(entities)
+        streams.sort_by_key(|streams| streams.object());
+        Ok(Declared { entities, streams })
     }
 
-    /// Checks that each of these crates has an entity. Hyphens and underscores in names are equal.
+    /// Checks that each of these crates declares an entity or an event type. Hyphens and underscores in names are equal.
     ///
     /// # Errors
-    /// A crate has no entity.
+    /// A crate declares neither.
     pub(crate) fn require_crates(&self, expected: &[String]) -> Result<()> {
-        let known: BTreeSet<_> = self.entities.iter().map(|entity| entity.crate_name()).collect();
+        let of_entities = self.entities.iter().map(|entity| entity.crate_name());
+        let typed = self.streams.iter().filter(|streams| !streams.is_raw());
+        let of_streams = typed.map(|streams| streams.part(StreamPart::Events).crate_name());
+        let known: BTreeSet<_> = of_entities.chain(of_streams).collect();
         let missing = expected.iter().map(|name| (name, name.replace('-', "_")));
         let missing: Vec<_> = missing
             .filter(|(_, path)| !known.contains(path.as_str()))
@@ -107,20 +137,4 @@ impl Registry {
         }
         Ok(by_crate)
     }
-}
-
-fn duplicate_name_error(name: &str, one: &EntityDescriptor, other: &EntityDescriptor) -> Error {
-    let mut descriptions = [
-        format!("`{}` at {}", one.type_path(), one.location()),
-        format!("`{}` at {}", other.type_path(), other.location()),
-    ];
-    descriptions.sort();
-    Error::new(
-        ErrorKind::Inventory,
-        format!(
-            "two entities have the name `{name}`: {} and {}; rename one of them with `#[entity(name = \
-             \"…\")]`",
-            descriptions[0], descriptions[1]
-        ),
-    )
 }

@@ -33,10 +33,13 @@ impl Selection {
     /// Returns whether an entity is selected by type or name. If no type and no name is given, all are
     /// selected.
     pub(crate) fn selects_by_name(&self, descriptor: &EntityDescriptor) -> bool {
+        // The object name selects all parts of event streams.
         let is_listed = |names: &[String]| {
-            names
-                .iter()
-                .any(|name| name == descriptor.name() || descriptor.aliases().contains(&name.as_str()))
+            names.iter().any(|name| {
+                name == descriptor.name()
+                    || descriptor.aliases().contains(&name.as_str())
+                    || descriptor.stream_object() == Some(name)
+            })
         };
         let is_selected = (self.types.is_empty() && self.names.is_empty())
             || self.types.iter().any(|selected| selected.type_id() == descriptor.type_id())

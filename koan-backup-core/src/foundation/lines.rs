@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::foundation::buffers::Buffer;
 
+/// The maximum length of a line. A reader loads lines into one buffer in memory.
+pub(crate) const MAX_LINE_BYTES: usize = 128 << 20;
+
 /// A chunk: complete lines of records, in order.
 #[derive(Debug, Default)]
 pub struct Chunk {

@@ -4,15 +4,19 @@ mod archives_only;
 mod declared_names;
 mod defaults;
 mod diagnosis;
+mod event_stores;
 mod events;
 mod existing_storage;
 mod identity;
+mod registration;
+mod stream_providers;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::stream_providers::NamedProvider;
 use super::background::{BackgroundPlan, BackgroundTasks};
 use super::contents::Contents;
 use super::defaults::OperationDefaults;
@@ -22,7 +26,8 @@ use crate::archive::Producer;
 use crate::catalog::ManifestCache;
 use crate::declaration::registry::Registry;
 use crate::encryption::{KeySource, Recipients};
-use crate::entity::{Entity, ScopeDeclaration};
+use crate::entity::Entity;
+use crate::entity::stream::EventStream;
 use crate::environment::event::{Listener, OperationLog};
 use crate::environment::lease;
 use crate::environment::{CurrentInventory, Environment, require_archive_recipients, require_recipients};
@@ -64,6 +69,8 @@ pub struct KoanBuilder {
     registry: Registry,
     expected_crates: Vec<String>,
     providers: Vec<(String, Arc<dyn Provider>)>,
+    /// The names of the providers that contain only event streams.
+    event_stores: BTreeSet<String>,
     storages: Vec<(String, Storage)>,
     default_storage: Option<String>,
     default_storage_directory: Option<PathBuf>,
@@ -103,6 +110,7 @@ impl KoanBuilder {
             registry: Registry::linked(),
             expected_crates: Vec::new(),
             providers: Vec::new(),
+            event_stores: BTreeSet::new(),
             storages: Vec::new(),
             default_storage: None,
             default_storage_directory: None,
@@ -177,33 +185,10 @@ impl KoanBuilder {
         self
     }
 
-    /// Registers the scope of a crate manually.
-    pub fn register_scope(mut self, scope: &'static ScopeDeclaration) -> Self {
-        self.registry.register_scope(scope);
-        self
-    }
-
-    /// Ignores the entities and scopes that the linker collected. Only entities that are registered after
-    /// this call are known.
-    pub fn only_registered(mut self) -> Self {
-        self.registry = Registry::empty();
-        self
-    }
-
-    /// Makes the start fail if one of these crates has no entity in this program.
-    ///
-    /// The linker omits a crate that no code refers to, and a program that refers to other crates with entities
-    /// starts without it. `koan_backup::link!` links a crate. Hyphens and underscores in names are equal.
-    /// Entities that were added with [`register`](Self::register) count.
-    ///
-    /// ```
-    /// # async fn start(builder: koan_backup_core::KoanBuilder) -> koan_backup_core::Result<()> {
-    /// let koan = builder.expect_crates(["shop-models", "shop-billing"]).build().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn expect_crates<N: Into<String>>(mut self, crates: impl IntoIterator<Item = N>) -> Self {
-        self.expected_crates.extend(crates.into_iter().map(Into::into));
+    /// Registers an event type manually, for platforms on which the linker does not collect event types. An event type that
+    /// is already known is not added again.
+    pub fn register_stream<E: EventStream>(mut self) -> Self {
+        self.registry.register_stream(E::descriptor());
         self
     }
 
@@ -262,7 +247,8 @@ impl KoanBuilder {
     /// - The name of the application or its environment is invalid, or the lease time is out of range.
     /// - A storage profile or data directory that this machine has used before has disappeared, or a new
     ///   one is probably misspelt.
-    /// - No entity is known, two entities share a name, or an entity names a provider that does not exist.
+    /// - No entity is known, two declarations share a name, or an entity names a provider that does not exist.
+    /// - The provider of covered event streams does not exist, has no event store, or is not determined.
     /// - A crate that was [expected](Self::expect_crates) has no entity.
     /// - A database cannot be read.
     /// - An entity must be encrypted, but no recipients are configured.
@@ -283,14 +269,16 @@ impl KoanBuilder {
         }
         self.put_defaults_first()?;
         self.registry.require_crates(&self.expected_crates)?;
-        let (mut inventory, descriptors) = self.resolve_inventory()?;
-        let names: Vec<_> = self.provider_names().map(str::to_owned).collect();
-        let entities = Self::assign_providers(&names, &descriptors, &inventory)?;
+        let (mut inventory, declared) = self.resolve_inventory()?;
+        let opened = self.providers.iter();
+        let providers: Vec<_> =
+            opened.map(|(name, provider)| NamedProvider::opened(name, provider.as_ref())).collect();
+        let entities = Self::assign_providers(&providers, &declared, &inventory)?;
         coverage::check_order(&entities, &mut inventory)?;
         // New directories are created only after the declarations were checked.
         let state = self.compare_with_state().await?;
         inventory.warnings.extend(self.same_location_warnings());
-        let declared = inventory.clone();
+        let undescribed = inventory.clone();
         coverage::add_coverage(&self.providers, &entities, &mut inventory).await?;
         if self.contents == Contents::Application {
             inventory.last_backup = last_backup_warnings(self.storages.first(), &identity).await;
@@ -312,7 +300,7 @@ impl KoanBuilder {
         }
         let environment = Arc::new(Environment {
             shared_storage: self.storages.first().map(|(_, storage)| storage.clone()),
-            inventory: CurrentInventory::new(declared, inventory),
+            inventory: CurrentInventory::new(undescribed, inventory),
             entities,
             providers: self.providers,
             storages: self.storages,

@@ -1,8 +1,9 @@
-//! Checks the coverage: whether each table and column of the databases belongs to an entity, and each field
-//! to a column.
+//! Checks the coverage: whether each table and column of the databases belongs to an entity, each field to a column, and
+//! each object name of the event stores to an event type.
 
 use std::sync::Arc;
 
+use super::stream_coverage;
 use crate::declaration::inventory::{Inventory, Remedy, UncoveredColumn, UncoveredTable};
 use crate::entity::EntityCodec;
 use crate::environment::KnownEntity;
@@ -16,7 +17,9 @@ use crate::provider::{EntityCoverage, Provider, ProviderDescription, folded, is_
 /// An entity has a field that is proven to be written in a different order each time, so the entity cannot be
 /// backed up reliably.
 pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -> Result<()> {
-    for known in entities.iter().filter(|known| known.policy.is_some()) {
+    // The records of event streams have types of this crate.
+    let covered = entities.iter().filter(|known| known.policy.is_some() && !known.is_of_streams());
+    for known in covered {
         let descriptor = known.codec.descriptor();
         let (proven, suspected) = descriptor.unordered();
         if !proven.is_empty() {
@@ -28,8 +31,9 @@ pub(super) fn check_order(entities: &[KnownEntity], inventory: &mut Inventory) -
     Ok(())
 }
 
-/// Adds the provider of each entity to an inventory, and the coverage of the databases: the table of each
-/// entity, the tables without an entity, the columns without a field, and the fields without a column.
+/// Adds the provider of each entity to an inventory, and the coverage of the databases: the table of each entity, the
+/// tables without an entity, the columns without a field, the fields without a column, and the object names without an
+/// event type.
 pub(super) async fn add_coverage(
     providers: &[(String, Arc<dyn Provider>)],
     entities: &[KnownEntity],
@@ -40,7 +44,7 @@ pub(super) async fn add_coverage(
     for (name, provider) in providers {
         let provider_entities: Vec<EntityCodec> = entities
             .iter()
-            .filter(|entity| &entity.provider == name)
+            .filter(|entity| &entity.provider == name && !entity.is_of_streams())
             .map(|entity| entity.codec.clone())
             .collect();
         let description = provider.describe(&provider_entities).await;
@@ -71,6 +75,9 @@ pub(super) async fn add_coverage(
         for warning in &description.warnings {
             inventory.warn(Remedy::InWarning, format!("provider `{name}`: {warning}"));
         }
+    }
+    for (name, provider) in providers {
+        stream_coverage::add(name, provider.as_ref(), entities, inventory).await;
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::environment::Environment;
 use crate::foundation::error::{Error, Result};
-use crate::provider::Snapshot;
+use crate::provider::{Snapshot, snapshot_entry};
 
-/// Counts the records of each covered entity, in one snapshot for each provider. The entities are sorted by name.
+/// Counts the records of each covered entity and of each part of covered event streams, in one snapshot for each provider.
+/// They are sorted by name.
 ///
 /// # Errors
 /// A provider cannot be read. If only one entity cannot be counted, its error is in the result.
@@ -21,8 +22,9 @@ pub(crate) async fn records(environment: &Environment) -> Result<Vec<(String, Re
         let Some(snapshot) = snapshots.get(provider) else { continue };
         let counted = async {
             let mut records = 0_u64;
-            for set in snapshot.sets(&known.codec).await? {
-                records = records.saturating_add(snapshot.count(&known.codec, &set).await?);
+            for set in snapshot_entry::sets(snapshot.as_ref(), &known.codec).await? {
+                let count = snapshot_entry::count(snapshot.as_ref(), &known.codec, &set).await?;
+                records = records.saturating_add(count);
             }
             Ok::<_, Error>(records)
         };

@@ -9,6 +9,7 @@ mod provider_leases;
 mod records;
 mod report;
 mod run;
+mod streams;
 mod viability;
 
 pub(crate) use balance::require_balance;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use super::event_store::StreamRecords;
 use crate::entity::EntityCodec;
 use crate::entity::codec::{Projection, Record, Row};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -43,6 +44,7 @@ pub struct RecordBatch(Content);
 enum Content {
     Records(Vec<Record>),
     Encoded(EncodedRecords),
+    Streams(StreamRecords),
 }
 
 impl RecordBatch {
@@ -51,6 +53,7 @@ impl RecordBatch {
         match &self.0 {
             Content::Records(records) => count_of(records),
             Content::Encoded(records) => records.count,
+            Content::Streams(records) => records.count(),
         }
     }
 
@@ -64,6 +67,21 @@ impl RecordBatch {
             Content::Encoded(_) => {
                 Err(Error::new(ErrorKind::Internal, "a writer without an encoder received encoded records"))
             }
+            Content::Streams(_) => Err(not_of_an_entity()),
+        }
+    }
+
+    /// Returns the records of event streams, for the writer of a part of them.
+    ///
+    /// # Errors
+    /// The records are those of an entity.
+    pub(crate) fn into_stream_records(self) -> Result<StreamRecords> {
+        match self.0 {
+            Content::Streams(records) => Ok(records),
+            Content::Records(_) | Content::Encoded(_) => Err(Error::new(
+                ErrorKind::Internal,
+                "a writer of event streams received records of an entity",
+            )),
         }
     }
 
@@ -81,6 +99,7 @@ impl RecordBatch {
         match self.0 {
             Content::Encoded(records) => Ok(records),
             Content::Records(records) => EncodedRecords::encode(entity, encoder, first, records),
+            Content::Streams(_) => Err(not_of_an_entity()),
         }
     }
 }
@@ -95,6 +114,16 @@ impl From<EncodedRecords> for RecordBatch {
     fn from(records: EncodedRecords) -> Self {
         Self(Content::Encoded(records))
     }
+}
+
+impl From<StreamRecords> for RecordBatch {
+    fn from(records: StreamRecords) -> Self {
+        Self(Content::Streams(records))
+    }
+}
+
+fn not_of_an_entity() -> Error {
+    Error::new(ErrorKind::Internal, "the writer of an entity received records of event streams")
 }
 
 /// Records that an encoder has encoded, in the order of the archive.

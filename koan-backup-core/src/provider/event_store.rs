@@ -5,8 +5,17 @@
 //! identify. The events of a stream have versions from 0 without gaps. A terminated stream was closed; another stream
 //! of the same aggregate may continue it.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+mod as_provider;
+mod batches;
+mod documents;
+mod new_event;
 mod opened;
+mod order;
 mod reader;
+mod records;
 mod writer;
 
 use std::fmt;
@@ -14,13 +23,20 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::as_provider::EventStoreProvider;
+pub use self::batches::{BatchValue, Batches, batches};
+pub use self::documents::{check_document, is_terminated, record_version};
+pub use self::new_event::NewEvent;
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
-pub use self::reader::{Batches, EventReader};
+pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
+pub use self::reader::EventReader;
+pub(crate) use self::records::StreamRecords;
 pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHead, StreamHeads};
 
 use super::SessionIntent;
 use crate::foundation::consistency::Consistency;
 use crate::foundation::error::Result;
+use crate::storage::machine_state::MachineState;
 
 /// What an event store can contain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +75,17 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the guarantee of a [reader](Self::reader) for several streams. Each stream alone is always read at one
     /// version.
     fn consistency(&self) -> Consistency;
+
+    /// Compares the location of the store with its record in the state directory of this machine, and records the location.
+    /// This method is called when a context is built, before any other method. Implement it if a missing location, for
+    /// example a directory, does not lead to an error by itself.
+    ///
+    /// # Errors
+    /// The location was recorded earlier, and is now missing or empty.
+    async fn attach(&self, state: &MachineState) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 
     /// Begins to read the store.
     ///

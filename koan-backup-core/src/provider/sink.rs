@@ -9,16 +9,13 @@ use tokio_util::sync::CancellationToken;
 use super::fast_rows::FastRows;
 use super::observed::Observations;
 
-use crate::entity::codec::Row;
+use crate::entity::codec::{Row, key_of_line, write_line};
 use crate::entity::{Entity, EntityCodec};
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::foundation::lines::Chunk;
+use crate::foundation::lines::{Chunk, MAX_LINE_BYTES};
 use crate::foundation::schema::LogicalType;
 use crate::foundation::value::Value;
-
-/// The maximum length of a line. A reader loads a block of lines into one buffer in memory.
-const MAX_LINE_BYTES: usize = 128 << 20;
 
 /// Whether an adapter may push the next row or must flush first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,6 +207,31 @@ impl RecordSink {
             return Err(self.duplicate_key(&key_text(&self.entity, &key)));
         }
         let flow = self.count_line(start, |entity| (key_text(entity, &key), None))?;
+        self.chunk.mark_unproven(start);
+        Ok(flow)
+    }
+
+    /// Encodes one record of event streams, whose order the caller has checked. Returns whether to
+    /// [flush](Self::flush) before the next record.
+    ///
+    /// # Errors
+    /// The line of the record is too long.
+    pub(crate) fn push_stream_record<T: serde::Serialize>(&mut self, record: &T) -> Result<Flow> {
+        let start = self.line_start();
+        write_line(record, &mut self.chunk.lines).map_err(|error| {
+            let (entity, number) = (self.entity.name(), self.total + 1);
+            Error::with_source(
+                ErrorKind::Record,
+                format!("record {number} of {entity} cannot be written"),
+                error,
+            )
+        })?;
+        let line = self.chunk.lines.get(start..).unwrap_or_default();
+        let key = if line.len() > MAX_LINE_BYTES { key_of_line(line, self.entity.schema()) } else { None };
+        let flow = self.count_line(start, |entity| {
+            let key = key.unwrap_or_default();
+            (entity.key_text(key.iter().map(|(name, value)| (name.as_str(), value))), None)
+        })?;
         self.chunk.mark_unproven(start);
         Ok(flow)
     }

@@ -15,3 +15,6 @@ pub(crate) fn archives_prefix() -> Path {
 pub(crate) fn manifests_prefix() -> Path {
     Path::from("manifests")
 }
+
+/// The folder of all single backups of event streams.
+pub(crate) const STREAMS_FOLDER: &str = "streams";

@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _};
 use serde::{Deserialize, Serialize};
 
+use super::folders::STREAMS_FOLDER;
 use super::{Storage, StorageKind};
 
 /// A file in a listing.
@@ -131,7 +132,7 @@ fn list_directory(directory: std::path::PathBuf, folder: Path) -> object_store::
                 meta => meta.map_err(failed)?,
             };
             if meta.is_dir() {
-                if is_our_folder(name) {
+                if is_our_folder(&folder, name) {
                     folders.push((entry.path(), path));
                 }
             } else if meta.is_file() && !is_temporary(name) {
@@ -145,10 +146,15 @@ fn list_directory(directory: std::path::PathBuf, folder: Path) -> object_store::
     Ok(files)
 }
 
-/// Returns whether this library may have created a folder. The names of the folders that it creates consist
-/// of lower-case letters, digits and hyphens.
-fn is_our_folder(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+/// Returns whether this library may have created a folder in `parent`. The names of the folders that it creates consist
+/// of lower-case letters, digits and hyphens. The folders of single backups are percent-encoded names, which do not
+/// begin with a dot.
+fn is_our_folder(parent: &Path, name: &str) -> bool {
+    let is_simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_encoded =
+        |byte: u8| is_simple(byte) || byte.is_ascii_uppercase() || matches!(byte, b'.' | b'_' | b'%');
+    let is_of_streams = parent.parts().next().is_some_and(|part| part.as_ref() == STREAMS_FOLDER);
+    name.bytes().all(is_simple) || (is_of_streams && !name.starts_with('.') && name.bytes().all(is_encoded))
 }
 
 fn is_not_found(error: &io::Error) -> bool {

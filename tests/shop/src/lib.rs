@@ -14,6 +14,7 @@
 //! that declares its own entities does not use this crate, and has the attribute `standalone_crate`.
 
 use age::secrecy::ExposeSecret as _;
+use koan_backup::event_store::{JsonText, NewEvent};
 use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,34 @@ pub fn run(example: impl AsyncFnOnce(Koan) -> Result<(), Failure>) {
     if let Err(error) = outcome {
         panic!("the example failed: {error:?}");
     }
+}
+
+/// Runs an example with a context whose event store contains the order `order-17` with two events and a snapshot.
+pub fn orders(example: impl AsyncFnOnce(Koan) -> Result<(), Failure>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
+    let outcome = runtime.block_on(async { example(open_orders().await?).await });
+    if let Err(error) = outcome {
+        panic!("the example failed: {error:?}");
+    }
+}
+
+async fn open_orders() -> Result<Koan, Failure> {
+    let events = koan_backup::MemoryEvents::new();
+    events.append(
+        "order",
+        "order-17",
+        [NewEvent::new("OrderPlaced", &20)?, NewEvent::new("OrderPaid", &20)?],
+    )?;
+    events.add_snapshot("order", "order-17", "Order", JsonText::exact("20")?)?;
+    let koan = Koan::builder()
+        .only_registered()
+        .register_raw("order")
+        .event_store(events)
+        .storage(Storage::memory())
+        .without_operation_log()
+        .build()
+        .await?;
+    Ok(koan)
 }
 
 async fn open() -> Result<Koan, Failure> {

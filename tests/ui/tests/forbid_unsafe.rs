@@ -12,7 +12,7 @@
 )]
 #![allow(unused_crate_dependencies, missing_debug_implementations)]
 
-use koan_backup::Entity;
+use koan_backup::{Entity, EventStream};
 use serde::{Deserialize, Serialize};
 
 koan_backup::entity_backup_scope!(mode = All);
@@ -92,6 +92,15 @@ struct Old {
     id: i64,
 }
 
+/// Documented.
+#[derive(Deserialize, EventStream)]
+#[event_stream(object = "order")]
+#[entity_backup(encrypt)]
+pub enum OrderEvent {
+    /// Documented.
+    Placed,
+}
+
 #[test]
 fn is_accepted() {
     let mail = Contact::Mail { id: 1, address: String::new() };
@@ -100,4 +109,5 @@ fn is_accepted() {
     assert_eq!(page.key(), 1);
     assert_eq!(Page::<u8> { id: 1, items: vec![] }.key(), 1);
     assert_eq!(koan_backup::__private::ENTITIES.len(), 6);
+    assert_eq!(OrderEvent::descriptor().object(), koan_backup::__private::STREAMS[0].object());
 }

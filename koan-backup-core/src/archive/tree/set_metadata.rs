@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::archive::{EntityManifest, EntityStatus, ProviderInfo};
+use crate::archive::{EntityManifest, EntityStatus, ProviderInfo, StreamEntry};
 use crate::entity::Policy;
 use crate::foundation::consistency::Consistency;
 use crate::foundation::digest::RecordSetHash;
@@ -39,6 +39,9 @@ pub(crate) struct TreeMetadata {
     /// The file `metadata.json.age`, if the entity is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sealed_metadata: Option<FileRecord>,
+    /// The object name and the part, if the records are those of event streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stream: Option<StreamEntry>,
 }
 
 /// The database from which an entity was read.
@@ -109,6 +112,7 @@ impl TreeMetadata {
             storage_file: None,
             schema_fingerprint: self.schema_fingerprint.clone(),
             duration_ms: set.duration_ms,
+            stream: self.stream.clone(),
         }
     }
 }

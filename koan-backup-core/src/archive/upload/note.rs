@@ -5,13 +5,16 @@
 //! before the first part is sent. An upload record is retained until its upload is known to have ended. The
 //! leases, which contain the paths of archives, show whether another process is still writing the archive.
 
+use jiff::{SignedDuration, Timestamp};
 use object_store::MultipartId;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::layout::is_archive_name;
+use super::super::stream_file::is_stream_content;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
 use crate::foundation::json::document;
 use crate::storage::Storage;
 
@@ -21,6 +24,9 @@ const FORMAT_VERSION: u32 = 1;
 const MAX_RECORD_BYTES: u64 = 64 << 10;
 /// The folder of all upload records.
 const FOLDER: &str = "uploads";
+
+/// How long the upload of the content of a single backup may take.
+const STREAM_UPLOAD_TIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// The record of a running upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +49,15 @@ struct RecordVersion {
 impl UploadRecord {
     pub(super) fn new(archive: &Path, upload_id: MultipartId) -> Self {
         Self { format_version: FORMAT_VERSION, archive: archive.to_string(), upload_id }
+    }
+
+    /// Returns whether the upload must not be aborted although no lease refers to its file: it is that of the content
+    /// of a single backup, which no lease protects, and it was started less than a day ago.
+    pub(crate) fn may_be_running(&self, record: &Path, now: Timestamp) -> bool {
+        let token = record.filename().and_then(|name| name.strip_suffix(".json"));
+        let started = token.and_then(|token| token.parse::<BackupId>().ok()).and_then(|id| id.time());
+        let is_recent = |started: Timestamp| now.duration_since(started) < STREAM_UPLOAD_TIME;
+        is_stream_content(&self.archive) && started.is_some_and(is_recent)
     }
 
     /// Returns the path for a new upload record, which no other record has.
@@ -92,6 +107,7 @@ impl UploadRecord {
         let record: Self = serde_json::from_slice(&bytes).map_err(damaged)?;
         match record.archive.strip_prefix("archives/") {
             Some(name) if is_archive_name(name) => Ok(Some(record)),
+            None if is_stream_content(&record.archive) => Ok(Some(record)),
             _ => Err(Error::new(
                 ErrorKind::Corrupt,
                 format!(
@@ -148,5 +164,21 @@ mod tests {
         }
         storage.remove(&path).await.expect("the record is removed");
         assert_eq!(UploadRecord::read(&storage, &path).await.expect("the record is read"), None);
+    }
+
+    #[tokio::test]
+    async fn the_upload_of_a_single_backup_may_run_for_a_day_without_a_lease() {
+        let storage = Storage::memory();
+        let content = "eu/streams/order/a%2Fb/01a20039-2e20-73ff-b80d-43944b669d73.json.gz";
+        let content = Path::parse(content).expect("the path is valid");
+        let (record, path) = (UploadRecord::new(&content, "7".to_owned()), UploadRecord::new_path());
+        record.write(&storage, &path).await.expect("the record is written");
+        let read = UploadRecord::read(&storage, &path).await.expect("the record is read").expect("it exists");
+        assert_eq!(read, record);
+        let now = Timestamp::now();
+        assert!(read.may_be_running(&path, now));
+        assert!(!read.may_be_running(&path, now + SignedDuration::from_hours(25)));
+        let archive = Path::from("archives/backup-nightly-20260101-000000-0a1b2c3d.zip");
+        assert!(!UploadRecord::new(&archive, "7".to_owned()).may_be_running(&path, now));
     }
 }

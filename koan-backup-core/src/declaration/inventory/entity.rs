@@ -2,12 +2,25 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::declaration::raw_stream;
 use crate::entity::{EntityDescriptor, Policy};
 use crate::foundation::id::SetName;
 
-/// An entity that is backed up.
+/// What an entry of the inventory is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum DeclarationKind {
+    /// An entity.
+    #[default]
+    Entity,
+    /// The event streams of one object name: their events, documents and snapshots.
+    EventStream,
+}
+
+/// An entity that is backed up, or the event streams of one object name.
 ///
 /// ```
 /// # koan_backup_shop::run(async |koan| {
@@ -22,8 +35,11 @@ use crate::foundation::id::SetName;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct IncludedEntity {
-    /// The name of the entity.
+    /// The name of the entity, or the object name.
     pub entity: String,
+    /// Whether the entry is an entity. In JSON, only an entry of event streams has this field.
+    #[serde(skip_serializing_if = "DeclarationKind::is_entity")]
+    pub kind: DeclarationKind,
     /// The crate that declares the entity, as it appears in paths, for example `shop_models`. In JSON, the
     /// name of this field is `crate`.
     #[serde(rename = "crate")]
@@ -31,7 +47,8 @@ pub struct IncludedEntity {
     /// The file and the line of the derive or registration, for example `src/models.rs:12`. With cargo, the
     /// file is relative to the root of the workspace; outside of the workspace, it is absolute.
     pub location: String,
-    /// The path of the type, for example `shop_models::orders::OrderLine`.
+    /// The path of the type, for example `shop_models::orders::OrderLine`. It is the event type of event streams, and
+    /// `koan_backup::event_store::StreamEvent` if they have none.
     pub type_path: String,
     /// The type of the key, as it is written in the source, for example `i64` or `(i64, u32)`.
     pub key_type: String,
@@ -60,13 +77,16 @@ pub struct IncludedEntity {
     pub problem: Option<String>,
 }
 
-/// An entity that its declaration excludes from backups.
+/// An entity, or the event streams of one object name, that its declaration excludes from backups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ExcludedEntity {
-    /// The name of the entity.
+    /// The name of the entity, or the object name.
     pub entity: String,
+    /// Whether the entry is an entity. In JSON, only an entry of event streams has this field.
+    #[serde(skip_serializing_if = "DeclarationKind::is_entity")]
+    pub kind: DeclarationKind,
     /// The crate that declares the entity. In JSON, the name of this field is `crate`.
     #[serde(rename = "crate")]
     pub crate_name: String,
@@ -86,13 +106,16 @@ pub struct ExcludedEntity {
     pub reason: String,
 }
 
-/// An entity without a policy, which is not backed up.
+/// An entity, or the event streams of one object name, without a policy. It is not backed up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UncoveredEntity {
-    /// The name of the entity.
+    /// The name of the entity, or the object name.
     pub entity: String,
+    /// Whether the entry is an entity. In JSON, only an entry of event streams has this field.
+    #[serde(skip_serializing_if = "DeclarationKind::is_entity")]
+    pub kind: DeclarationKind,
     /// The crate that declares the entity. In JSON, the name of this field is `crate`.
     #[serde(rename = "crate")]
     pub crate_name: String,
@@ -142,10 +165,55 @@ pub struct UncoveredColumn {
     pub warning: String,
 }
 
+impl DeclarationKind {
+    /// Returns what a descriptor declares.
+    pub(super) fn of(descriptor: &EntityDescriptor) -> Self {
+        match descriptor.stream_part() {
+            None => Self::Entity,
+            Some(_) => Self::EventStream,
+        }
+    }
+
+    /// Returns whether the entry is an entity.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_entity(&self) -> bool {
+        *self == Self::Entity
+    }
+}
+
 impl IncludedEntity {
+    /// Returns whether the entry is event streams without an event type, which
+    /// [`register_raw`](crate::KoanBuilder::register_raw) declared.
+    pub fn is_raw(&self) -> bool {
+        self.kind == DeclarationKind::EventStream && self.type_path == raw_stream::TYPE_PATH
+    }
+
+    /// Returns whether an archive contains an entry with this name for it: its name, or that of a part of its streams.
+    pub(super) fn has_part(&self, name: &str) -> bool {
+        let suffix = name.strip_prefix(self.entity.as_str());
+        suffix.is_some_and(|suffix| match self.kind {
+            DeclarationKind::Entity => suffix.is_empty(),
+            DeclarationKind::EventStream => ["", ".documents", ".snapshots"].contains(&suffix),
+        })
+    }
+
+    /// Returns the event streams as text, without their name.
+    fn streams(&self) -> String {
+        let Policy { encrypt, include_schema, .. } = self.policy;
+        if self.is_raw() {
+            format!(
+                "event stream without a type, encrypt={encrypt}, schema={include_schema} (via register_raw)"
+            )
+        } else {
+            let ident = self.type_path.rsplit("::").next().unwrap_or(&self.type_path);
+            format!("event stream of {ident}, {}", self.policy)
+        }
+    }
+
     pub(super) fn new(descriptor: &EntityDescriptor, policy: Policy) -> Self {
         Self {
             entity: descriptor.name().to_owned(),
+            kind: DeclarationKind::of(descriptor),
             crate_name: descriptor.crate_name().to_owned(),
             location: descriptor.location(),
             type_path: descriptor.type_path(),
@@ -165,6 +233,7 @@ impl ExcludedEntity {
     pub(super) fn new(descriptor: &EntityDescriptor, reason: &str) -> Self {
         Self {
             entity: descriptor.name().to_owned(),
+            kind: DeclarationKind::of(descriptor),
             crate_name: descriptor.crate_name().to_owned(),
             location: descriptor.location(),
             type_path: descriptor.type_path(),
@@ -180,6 +249,7 @@ impl UncoveredEntity {
     pub(super) fn new(descriptor: &EntityDescriptor, why: &str) -> Self {
         Self {
             entity: descriptor.name().to_owned(),
+            kind: DeclarationKind::of(descriptor),
             crate_name: descriptor.crate_name().to_owned(),
             location: descriptor.location(),
             type_path: descriptor.type_path(),
@@ -193,7 +263,10 @@ impl UncoveredEntity {
 
 impl fmt::Display for IncludedEntity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} → {}", self.entity, self.policy)?;
+        match self.kind {
+            DeclarationKind::Entity => write!(f, "{} → {}", self.entity, self.policy)?,
+            DeclarationKind::EventStream => write!(f, "{} → {}", self.entity, self.streams())?,
+        }
         if let (Some(table), Some(provider)) = (&self.table, &self.provider) {
             write!(f, ", in table `{table}` of `{provider}`")?;
         }

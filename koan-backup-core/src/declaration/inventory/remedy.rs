@@ -18,6 +18,8 @@ pub(crate) enum Remedy {
     Column,
     /// For a field without a column.
     Field,
+    /// For an object name that no declaration has.
+    EventStream,
     /// For a warning whose own text contains the remedy.
     InWarning,
 }
@@ -39,6 +41,12 @@ impl Remedy {
             ),
             Self::Column => "for each column, add a field, or exclude its entity".to_owned(),
             Self::Field => "for each field without a column, add the column, or #[serde(skip)]".to_owned(),
+            Self::EventStream => "for each object name, declare its event type with `#[derive(EventStream)]` and \
+                                  `#[event_stream(object = \"…\")]`, link the crate that declares it with \
+                                  `koan_backup::link!(that_crate)`, or register it without a type with \
+                                  `.register_raw(\"…\")`; `RawStream::new(\"…\").exclude(\"…\")` excludes it with a \
+                                  reason"
+                .to_owned(),
             Self::InWarning => return None,
         };
         Some(text)

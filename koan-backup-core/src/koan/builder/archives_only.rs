@@ -2,8 +2,7 @@
 
 use super::KoanBuilder;
 use crate::declaration::inventory::Inventory;
-use crate::declaration::registry::Registry;
-use crate::entity::EntityDescriptor;
+use crate::declaration::registry::{Declared, Registry};
 use crate::foundation::error::Result;
 use crate::koan::contents::Contents;
 
@@ -34,11 +33,11 @@ impl KoanBuilder {
         self
     }
 
-    /// Compares the entities with the policies of their crates.
-    pub(super) fn resolve_inventory(&self) -> Result<(Inventory, Vec<&'static EntityDescriptor>)> {
+    /// Compares the entities and event streams with the policies of their crates.
+    pub(super) fn resolve_inventory(&self) -> Result<(Inventory, Declared)> {
         match self.contents {
             Contents::Application => Inventory::resolve(&self.registry, self.clock.now()),
-            Contents::ArchivesOnly => Ok((Inventory::empty(self.clock.now()), Vec::new())),
+            Contents::ArchivesOnly => Ok((Inventory::empty(self.clock.now()), Declared::default())),
         }
     }
 }

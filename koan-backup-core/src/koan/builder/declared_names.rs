@@ -1,9 +1,11 @@
 //! The names of providers and storage profiles: they are unique, one of each kind is the default, and entities refer to
 //! those of providers.
 
+use super::stream_providers::{self, NamedProvider};
 use super::{DEFAULT_PROVIDER, DEFAULT_STORAGE, KoanBuilder};
 use crate::declaration::inventory::Inventory;
-use crate::entity::{EntityCodec, EntityDescriptor};
+use crate::declaration::registry::Declared;
+use crate::entity::EntityCodec;
 use crate::environment::KnownEntity;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::names::suggestion;
@@ -41,7 +43,10 @@ impl KoanBuilder {
 
     /// Moves the default provider and the default storage profile to the first position.
     pub(super) fn put_defaults_first(&mut self) -> Result<()> {
-        if let Some(index) = self.providers.iter().position(|(name, _)| name == DEFAULT_PROVIDER) {
+        let main = self.providers.iter().position(|(name, _)| name == DEFAULT_PROVIDER);
+        // A store that contains only event streams is not the default for entities, although it was added first.
+        let of_entities = || self.providers.iter().position(|(name, _)| !self.event_stores.contains(name));
+        if let Some(index) = main.or_else(of_entities) {
             self.providers[..=index].rotate_right(1);
         }
         let position = |wanted: &str| self.storages.iter().position(|(name, _)| name == wanted);
@@ -64,40 +69,41 @@ impl KoanBuilder {
         Ok(())
     }
 
-    /// Assigns each entity to its provider. `names` contains the names of the providers, the default provider
-    /// first.
+    /// Assigns each entity and each part of event streams to its provider, sorted by name. `providers` contains the default
+    /// provider first.
     pub(super) fn assign_providers(
-        names: &[String],
-        descriptors: &[&'static EntityDescriptor],
+        providers: &[NamedProvider],
+        declared: &Declared,
         inventory: &Inventory,
     ) -> Result<Vec<KnownEntity>> {
-        let default = names.first().map(String::as_str).unwrap_or_default();
-        descriptors
-            .iter()
-            .map(|&descriptor| {
-                let provider = descriptor.provider().unwrap_or(default);
-                if !names.iter().any(|name| name == provider) {
-                    return Err(Error::new(
-                        ErrorKind::Configuration,
-                        format!(
-                            "`{}` at {} selects provider `{provider}`, which does not exist; add it with \
+        let default = providers.first().map(|provider| provider.name.as_str()).unwrap_or_default();
+        let entities = declared.entities.iter().map(|&descriptor| {
+            let provider = descriptor.provider().unwrap_or(default);
+            if !providers.iter().any(|known| known.name == provider) {
+                return Err(Error::new(
+                    ErrorKind::Configuration,
+                    format!(
+                        "`{}` at {} selects provider `{provider}`, which does not exist; add it with \
                              `.named_provider(\"{provider}\", …)`; {}",
-                            descriptor.name(),
-                            descriptor.location(),
-                            suggestion(provider, names.iter().map(String::as_str))
-                        ),
-                    ));
-                }
-                let codec = EntityCodec::new(descriptor);
-                codec.check_declaration()?;
-                let policy = inventory.policy(descriptor.name());
-                let is_encrypted = policy.is_some_and(|policy| policy.encrypt);
-                Ok(KnownEntity {
-                    codec: if is_encrypted { codec.with_hidden_keys() } else { codec },
-                    policy,
-                    provider: provider.to_owned(),
-                })
+                        descriptor.name(),
+                        descriptor.location(),
+                        suggestion(provider, providers.iter().map(|known| known.name.as_str()))
+                    ),
+                ));
+            }
+            let codec = EntityCodec::new(descriptor);
+            codec.check_declaration()?;
+            let policy = inventory.policy(descriptor.name());
+            let is_encrypted = policy.is_some_and(|policy| policy.encrypt);
+            Ok(KnownEntity {
+                codec: if is_encrypted { codec.with_hidden_keys() } else { codec },
+                policy,
+                provider: provider.to_owned(),
             })
-            .collect()
+        });
+        let mut assigned = entities.collect::<Result<Vec<_>>>()?;
+        assigned.extend(stream_providers::assign(providers, declared, inventory)?);
+        assigned.sort_by_key(|known| known.codec.name());
+        Ok(assigned)
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::stream_providers::NamedProvider;
 use super::{DEFAULT_PROVIDER, DEFAULT_STORAGE, KoanBuilder};
 use crate::archive::Producer;
 use crate::catalog::ManifestCache;
 use crate::declaration::inventory::Inventory;
+use crate::declaration::registry::Declared;
 use crate::environment::lease;
 use crate::environment::{CurrentInventory, Environment, KnownEntity};
 use crate::foundation::error::{Error, Result};
@@ -78,13 +80,14 @@ impl KoanBuilder {
         invalid.accept(self.put_defaults_first());
         invalid.accept(self.registry.require_crates(&self.expected_crates));
         let now = self.clock.now();
-        let (mut inventory, descriptors) =
-            invalid.accept(self.resolve_inventory()).unwrap_or_else(|| (Inventory::empty(now), Vec::new()));
-        let names = self.provider_names_with(&failed.providers);
-        let entities: Vec<KnownEntity> = match names.is_empty() {
+        let (mut inventory, declared) = invalid
+            .accept(self.resolve_inventory())
+            .unwrap_or_else(|| (Inventory::empty(now), Declared::default()));
+        let providers = self.providers_with(&failed.providers);
+        let entities: Vec<KnownEntity> = match providers.is_empty() {
             true => Vec::new(),
             false => {
-                invalid.accept(Self::assign_providers(&names, &descriptors, &inventory)).unwrap_or_default()
+                invalid.accept(Self::assign_providers(&providers, &declared, &inventory)).unwrap_or_default()
             }
         };
         invalid.accept(coverage::check_order(&entities, &mut inventory));
@@ -118,14 +121,16 @@ impl KoanBuilder {
         })
     }
 
-    /// Returns the names of all providers, the default provider first, including those that cannot be opened.
-    fn provider_names_with(&self, failed: &[String]) -> Vec<String> {
-        let opened = self.providers.iter().map(|(name, _)| name.clone());
-        let mut names: Vec<_> = opened.chain(failed.iter().cloned()).collect();
-        if let Some(index) = names.iter().position(|name| name == DEFAULT_PROVIDER) {
-            names[..=index].rotate_right(1);
+    /// Returns all providers, the default provider first, including those that cannot be opened.
+    fn providers_with(&self, failed: &[String]) -> Vec<NamedProvider> {
+        let opened = self.providers.iter();
+        let opened = opened.map(|(name, provider)| NamedProvider::opened(name, provider.as_ref()));
+        let failed = failed.iter().map(|name| NamedProvider::failed(name));
+        let mut providers: Vec<_> = opened.chain(failed).collect();
+        if let Some(index) = providers.iter().position(|provider| provider.name == DEFAULT_PROVIDER) {
+            providers[..=index].rotate_right(1);
         }
-        names
+        providers
     }
 }
 

@@ -16,8 +16,8 @@ use super::publish::{Contents, manifest, write_documents};
 use super::reads::Reads;
 use crate::archive::{
     ArchiveWriter, CompressedBlock, Compressor, EncryptedMetadata, EntityEntry, EntityManifest, EntityStatus,
-    EntryEncryption, FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, WrittenEntry,
-    archive_path, encrypted_entity_file, entity_file,
+    EntryEncryption, FinishedUpload, Manifest, NewEntry, PendingArchive, ProviderInfo, StreamEntry,
+    WrittenEntry, archive_path, entity_file, records_file, stream_file,
 };
 use crate::environment::Environment;
 use crate::environment::event::{Event, Listener};
@@ -171,7 +171,10 @@ impl Attempt<'_> {
             physical: contents.physical(provider, &self.file(planned)),
             ..RestoreTarget::new(planned.entity.codec.clone(), planned.set.clone())
         };
-        let targets: Vec<_> = self.entries.iter().filter(is_written).map(target).collect();
+        let is_of_entity =
+            |planned: &&PlannedEntry| planned.entity.codec.descriptor().stream_part().is_none();
+        let targets: Vec<_> =
+            self.entries.iter().filter(is_of_entity).filter(is_written).map(target).collect();
         self.environment.provider(provider)?.assess_backup(&targets).await
     }
 
@@ -242,10 +245,11 @@ impl Attempt<'_> {
 
     /// Returns the file name of an entry.
     fn file(&self, planned: &PlannedEntry) -> String {
-        let name = planned.entity.codec.name();
-        match planned.entity.policy.encrypt {
-            true => encrypted_entity_file(name, &planned.set, self.options.compression.method()),
-            false => entity_file(name, &planned.set),
+        let (descriptor, set) = (planned.entity.codec.descriptor(), &planned.set);
+        let encryption = planned.entity.policy.encrypt.then(|| self.options.compression.method());
+        match descriptor.stream_part() {
+            None => records_file(&entity_file(descriptor.name(), set), encryption),
+            Some(_) => records_file(&stream_file(descriptor.name()), encryption),
         }
     }
 
@@ -348,6 +352,10 @@ impl Attempt<'_> {
             storage_file: None,
             schema_fingerprint: digest::of_schema(codec.schema()),
             duration_ms: 0,
+            stream: descriptor
+                .stream_part()
+                .zip(descriptor.stream_object())
+                .map(|(part, object)| StreamEntry { object: object.to_owned(), part: part.into() }),
         }
     }
 

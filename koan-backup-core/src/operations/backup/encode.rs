@@ -27,7 +27,10 @@ pub(super) fn encode(
             let key = entity.key_text(key.iter().map(|(name, value)| (name.as_str(), value)));
             Error::with_source(
                 ErrorKind::Record,
-                format!("{} `{key}` would be changed by a backup and restore", entity.name()),
+                match entity.descriptor().stream_part() {
+                    None => format!("{} `{key}` would be changed by a backup and restore", entity.name()),
+                    Some(_) => format!("{} `{key}` cannot be backed up", entity.name()),
+                },
                 error,
             )
         })?;

@@ -13,7 +13,7 @@ use crate::environment::event::{Event, Listener};
 use crate::foundation::buffers::Buffers;
 use crate::foundation::error::{Error, Result};
 use crate::foundation::lines::Chunk;
-use crate::provider::{ReadRequest, ReadSummary, SinkOptions, Snapshot, record_channel};
+use crate::provider::{ReadSummary, SinkOptions, Snapshot, record_channel, snapshot_entry};
 
 /// The number of bytes of lines in a chunk, and therefore in a block of the archive.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -132,11 +132,13 @@ impl<'a> Reads<'a> {
             }
             *active += 1;
             let (sink, chunks) = record_channel(planned.entity.codec.clone(), self.sink_options(planned));
-            let request = ReadRequest::all(planned.entity.codec.clone(), planned.set.clone());
             let index = self.next_index;
             self.chunks.insert(index, chunks);
             self.running.insert(index);
-            self.active.push(Box::pin(async move { (index, snapshot.read(request, sink).await) }));
+            self.active.push(Box::pin(async move {
+                let (codec, set) = (&planned.entity.codec, &planned.set);
+                (index, snapshot_entry::read(snapshot.as_ref(), codec, set, sink).await)
+            }));
             self.next_index += 1;
         }
     }

@@ -23,6 +23,7 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::{BackupName, SetName};
 use crate::foundation::names::names;
 use crate::operations::operation::{Operation, OperationResult};
+use crate::provider::snapshot_entry;
 use crate::storage::{CLEANUP_TIMEOUT, Storage};
 
 /// The earlier backups with which a new backup is compared.
@@ -253,7 +254,7 @@ async fn planned_entries(
     let (mut entries, mut failures) = (Vec::<PlannedEntry>::new(), Failures::new());
     for entity in planned {
         let Some(snapshot) = snapshots.get(&entity.provider) else { continue };
-        let sets = match snapshot.sets(&entity.codec).await {
+        let sets = match snapshot_entry::sets(snapshot.as_ref(), &entity.codec).await {
             Ok(sets) => sets,
             Err(error) if options.continue_on_error => {
                 failures.insert(entries.len(), error);
@@ -267,7 +268,7 @@ async fn planned_entries(
             // The records are counted before any read begins, because a provider may serve only one
             // read at a time.
             let expected = match is_counted {
-                true => snapshot.count(&entity.codec, &set).await.ok(),
+                true => snapshot_entry::count(snapshot.as_ref(), &entity.codec, &set).await.ok(),
                 false => None,
             };
             entries.push(PlannedEntry { entity: entity.clone(), set, expected });

@@ -24,6 +24,15 @@ pub(super) fn count_of(count: usize, noun: &str) -> String {
     }
 }
 
+/// Returns the number of entities, and that of event streams if there are any: `2 entities, 1 event stream`.
+pub(super) fn declarations(entities: usize, streams: usize) -> String {
+    match (entities, streams) {
+        (_, 0) => count_of(entities, "entity"),
+        (0, _) => count_of(streams, "event stream"),
+        _ => format!("{}, {}", count_of(entities, "entity"), count_of(streams, "event stream")),
+    }
+}
+
 /// Returns a size in binary units: `812 B`, `41.2 GiB`.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];

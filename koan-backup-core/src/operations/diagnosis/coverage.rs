@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::amounts::count_of;
+use super::amounts::{count_of, declarations};
 use super::check::{Check, CheckCode, CheckSubject};
+use crate::declaration::inventory::{DeclarationKind, IncludedEntity};
 use crate::environment::Environment;
 use crate::foundation::names::names;
 use crate::provider::ProviderDescription;
@@ -11,15 +12,22 @@ use crate::provider::ProviderDescription;
 /// The maximum number of gaps that the detail lists.
 const MAX_LISTED: usize = 5;
 
-/// Checks the coverage of the databases that could be read. Entities that cannot be read are checks of their
+/// Checks the coverage of the databases that could be read. `undeclared` contains the object names that no declaration has,
+/// each with its provider. Entities that cannot be read are checks of their
 /// providers. Returns `None` if no database could be read and every entity has a policy.
 pub(super) fn check(
     environment: &Environment,
     descriptions: &[(String, ProviderDescription)],
+    undeclared: &[(String, String)],
 ) -> Option<Check> {
     let inventory = environment.inventory.get();
-    let mut gaps: Vec<String> =
-        inventory.uncovered.iter().map(|entity| format!("entity {}", entity.entity)).collect();
+    let uncovered = inventory.uncovered.iter().map(|entry| match entry.kind {
+        DeclarationKind::Entity => format!("entity {}", entry.entity),
+        DeclarationKind::EventStream => format!("event stream {}", entry.entity),
+    });
+    let undeclared =
+        undeclared.iter().map(|(provider, object)| format!("object name `{object}` of {provider}"));
+    let mut gaps: Vec<String> = uncovered.chain(undeclared).collect();
     for (provider, description) in descriptions {
         gaps.extend(description.unmapped_tables.iter().map(|table| format!("table `{table}` of {provider}")));
         let covered = description.entities.iter();
@@ -39,7 +47,9 @@ pub(super) fn check(
         _ => format!("; the tables of {} were not compared", names(unread.iter())),
     };
     if gaps.is_empty() {
-        let entities = count_of(inventory.included.len(), "entity");
+        let is_stream = |entry: &&IncludedEntity| entry.kind == DeclarationKind::EventStream;
+        let streams = inventory.included.iter().filter(is_stream).count();
+        let entities = declarations(inventory.included.len() - streams, streams);
         let detail = format!("{entities} covered, and nothing is uncovered{unread}");
         return (!descriptions.is_empty()).then(|| Check::ok(CheckSubject::Coverage, detail));
     }

@@ -7,7 +7,9 @@ use super::amounts::count_of;
 use super::check::{Check, CheckCode, CheckSubject};
 use super::time_limit::{no_response, within};
 use crate::entity::EntityCodec;
-use crate::environment::Environment;
+use crate::entity::stream::StreamPart;
+use crate::environment::{Environment, KnownEntity, object_names};
+use crate::foundation::error::Result;
 use crate::provider::{Provider, ProviderDescription, ProviderDiagnosis, Severity};
 use crate::storage::MachineState;
 
@@ -20,9 +22,11 @@ pub(super) const PROVIDER_REMEDY: &str =
 pub(super) struct ProviderChecks {
     pub(super) checks: Vec<Check>,
     pub(super) description: Option<ProviderDescription>,
+    /// The object names in its event store that no declaration has.
+    pub(super) undeclared: Vec<String>,
 }
 
-/// Checks a provider: whether the database can be read, and each of its entities.
+/// Checks a provider: whether the database can be read, each of its entities, and its event store.
 pub(super) async fn check(
     environment: &Environment,
     name: &str,
@@ -33,11 +37,11 @@ pub(super) async fn check(
     let entities: Vec<EntityCodec> = environment
         .entities
         .iter()
-        .filter(|known| known.provider == name)
+        .filter(|known| known.provider == name && !known.is_of_streams())
         .map(|known| known.codec.clone())
         .collect();
     let subject = CheckSubject::Provider;
-    let (checks, description) = match within(limit, provider.diagnose(&entities, state)).await {
+    let (mut checks, description) = match within(limit, provider.diagnose(&entities, state)).await {
         None => {
             let remedy = "check the address, the network, and whether the database is overloaded or locked";
             (vec![no_response(subject, "the database", limit, remedy)], None)
@@ -47,8 +51,60 @@ pub(super) async fn check(
         }
         Some(Ok(found)) => examined(environment, name, found),
     };
+    let mut undeclared = Vec::new();
+    // A database that does not exist has no event store yet.
+    if description.is_some() && provider.event_store().is_some() {
+        match event_store(
+            environment,
+            name,
+            within(limit, object_names::read(provider.as_ref())).await,
+            limit,
+        ) {
+            Ok((check, names)) => {
+                checks.extend(check);
+                undeclared = names;
+            }
+            Err(check) => checks.push(check),
+        }
+    }
     let checks = checks.into_iter().map(|check| check.with_name(name)).collect();
-    ProviderChecks { checks, description }
+    ProviderChecks { checks, description, undeclared }
+}
+
+/// Returns the check of an event store whose object names were read, if streams are declared for it, and the object names
+/// that no declaration has.
+///
+/// # Errors
+/// The object names could not be read. The error is the check.
+fn event_store(
+    environment: &Environment,
+    name: &str,
+    found: Option<Result<Vec<String>>>,
+    limit: Duration,
+) -> std::result::Result<(Option<Check>, Vec<String>), Check> {
+    let subject = CheckSubject::Provider;
+    let found = match found {
+        None => {
+            let remedy =
+                "check the address, the network, and whether the event store is overloaded or locked";
+            return Err(no_response(subject, "the event store", limit, remedy));
+        }
+        Some(Err(error)) => {
+            let error = error.context("the event store cannot be read");
+            return Err(Check::of_error(subject, CheckCode::ProviderFailed, &error, PROVIDER_REMEDY));
+        }
+        Some(Ok(found)) => found,
+    };
+    let is_covered = |known: &&KnownEntity| {
+        let is_events = known.codec.descriptor().stream_part() == Some(StreamPart::Events);
+        is_events && known.provider == name && known.policy.is_some()
+    };
+    let covered = environment.entities.iter().filter(is_covered).count();
+    let detail = format!("the event store can be read, {}", count_of(covered, "event stream"));
+    let check = (covered > 0).then(|| Check::ok(subject, detail));
+    let undeclared =
+        object_names::undeclared(found, name, &environment.entities, &environment.inventory.get());
+    Ok((check, undeclared))
 }
 
 /// Returns the checks of a database that could be read.

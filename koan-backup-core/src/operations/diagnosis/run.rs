@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio_util::task::TaskTracker;
 
-use super::amounts::count_of;
+use super::amounts::declarations;
 use super::check::{Check, CheckCode, CheckSubject};
 use super::options::DiagnosisOptions;
 use super::report::Diagnosis;
 use super::{ages, coverage, keys, providers, storages};
 use crate::catalog::Expectations;
+use crate::entity::stream::StreamPart;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::Result;
@@ -63,9 +64,10 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
         .map(|(name, storage)| storages::check(environment, name, storage, limit, removals));
     let (of_providers, of_storages, of_keys) =
         tokio::join!(join_all(of_providers), join_all(of_storages), keys::check(environment, limit));
-    let mut descriptions = Vec::new();
+    let (mut descriptions, mut undeclared) = (Vec::new(), Vec::new());
     for ((name, _), found) in environment.providers.iter().zip(of_providers) {
         checks.extend(found.checks);
+        undeclared.extend(found.undeclared.into_iter().map(|object| (name.clone(), object)));
         descriptions.extend(found.description.map(|description| (name.clone(), description)));
     }
     let mut backups = Vec::new();
@@ -81,7 +83,7 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
     }
     let inventory = environment.inventory.get();
     if !inventory.included.is_empty() || !inventory.uncovered.is_empty() {
-        checks.extend(coverage::check(environment, &descriptions));
+        checks.extend(coverage::check(environment, &descriptions, &undeclared));
     }
     let entries: Vec<_> = backups.iter().flat_map(|found| found.entries.iter().cloned()).collect();
     checks.extend(keys::newest_backup(environment, &entries, limit).await);
@@ -99,7 +101,11 @@ fn is_failed_storage(environment: &Environment, check: &Check) -> bool {
 
 fn configuration(environment: &Environment) -> Check {
     let identity = &environment.identity;
-    let entities = count_of(environment.entities.len(), "entity");
+    let count = |part| {
+        let known = environment.entities.iter();
+        known.filter(|known| known.codec.descriptor().stream_part() == part).count()
+    };
+    let entities = declarations(count(None), count(Some(StreamPart::Events)));
     let detail =
         format!("application {}, environment {}; {entities}", identity.application(), identity.environment());
     Check::ok(CheckSubject::Configuration, detail)

@@ -13,7 +13,7 @@ use super::open::OpenBackup;
 use super::options::ExtractOptions;
 use super::records::EndCheck;
 use super::report::{ExtractReport, ExtractedFile, ExtractedRecords};
-use crate::archive::{EntityManifest, entity_file, read_blocks};
+use crate::archive::{EntityManifest, contains_records, lines_file, read_blocks};
 use crate::foundation::blocking::blocking;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::digest;
@@ -88,7 +88,7 @@ impl Extraction<'_> {
             failed: self.backup.failed(),
             notes: self.backup.notes().to_vec(),
         };
-        for name in reader.names().filter(|name| !name.starts_with("entities/")) {
+        for name in reader.names().filter(|name| !contains_records(name)) {
             let content = until_cancelled(&self.options.cancel, reader.document(name)).await?;
             let size_bytes = length(&content);
             let mut file = self.create(name).await?;
@@ -128,7 +128,7 @@ impl Extraction<'_> {
     /// Writes the records of an entity as lines, and compares them with the manifest.
     async fn records(&self, entity: &EntityManifest, file: &str) -> Result<(String, u64)> {
         let (archive, cancel) = (self.backup.archive(), &self.options.cancel);
-        let path = entity_file(&entity.entity, &entity.set);
+        let path = lines_file(file).to_owned();
         let mut output = self.create(&path).await?;
         let mut check = EndCheck::new(self.backup, entity, archive.reader(), &Arc::from(file));
         let blocks =

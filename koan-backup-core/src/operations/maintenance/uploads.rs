@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use object_store::path::Path;
 
 use super::report::ProfileMaintenance;
 use crate::archive::UploadRecord;
 use crate::environment::lease::{Lease, LeaseFile};
-use crate::foundation::error::{ErrorKind, Result};
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::storage::{AbortOutcome, Storage};
 
 /// The paths of the records of uploads that may be unfinished.
@@ -23,9 +24,10 @@ impl UnfinishedUploads {
     /// after the upload records were listed. Returns the problems; the next run tries to abort these uploads
     /// again.
     ///
-    /// Uploads of any age are aborted. An uploading process holds a lease that contains the path of the
+    /// Uploads of archives of any age are aborted. An uploading process holds a lease that contains the path of the
     /// archive, from before the first part until the upload has ended. Without such a lease, the process was
-    /// killed, or it has lost the lease and publishes nothing.
+    /// killed, or it has lost the lease and publishes nothing. Uploads of single backups have no lease; they are aborted
+    /// when they are a day old.
     ///
     /// # Errors
     /// The lease was lost.
@@ -68,10 +70,12 @@ async fn abort(
     in_use: &BTreeSet<&str>,
 ) -> Result<Option<String>> {
     let Some(record) = UploadRecord::read(storage, path).await? else { return Ok(None) };
-    if in_use.contains(record.archive.as_str()) {
+    if in_use.contains(record.archive.as_str()) || record.may_be_running(path, Timestamp::now()) {
         return Ok(None);
     }
-    let archive = Path::from(record.archive.as_str());
+    let archive = Path::parse(&record.archive).map_err(|source| {
+        Error::with_source(ErrorKind::Corrupt, format!("upload record `{path}` contains no path"), source)
+    })?;
     let what = format!("the upload of `{archive}` was aborted");
     let aborted = lease.step(&what, storage.abort_upload(&archive, &record.upload_id)).await?;
     // The record is removed last, so that the upload is still known if the process crashes before it is

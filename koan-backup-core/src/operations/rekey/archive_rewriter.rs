@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::{
     ArchiveWriter, BlockFault, Checksums, CompressedBlock, EncryptedDocument, EncryptedMetadata,
     EncryptionSummary, EntityManifest, EntityStatus, FinishedUpload, Manifest, NewEntry, OpenArchive,
-    PendingArchive, WrittenEntry, entry,
+    PendingArchive, WrittenEntry, contains_records, entry,
 };
 use crate::encryption::Recipients;
 use crate::environment::event::{Event, Listener};
@@ -67,7 +67,7 @@ impl ArchiveRewriter<'_> {
             };
             encrypted.insert(file, inner);
         }
-        for name in self.open.documents().checksums.keys().filter(|name| !name.starts_with("entities/")) {
+        for name in self.open.documents().checksums.keys().filter(|name| !contains_records(name)) {
             let content = if name == entry::ENCRYPTED_DOCUMENT {
                 let content = self.encrypt(&encrypted).await?;
                 checksums.0.insert(name.clone(), crate::foundation::digest::sha256(&content));

@@ -76,6 +76,16 @@ pub(super) fn plan(
             continue;
         }
         let Some(known) = environment.entity(&entity.entity) else {
+            if let Some(stream) = &entity.stream
+                && let Some(known) = environment.entity(&stream.object)
+                && known.codec.descriptor().stream_object() == Some(&stream.object)
+            {
+                let selects = environment.selects(&options.selection, known)?;
+                if !selects || entity.item_count == 0 || options.allow_field_loss {
+                    continue;
+                }
+                return Err(unsupported_part_error(entity, &known.provider));
+            }
             if options.selection.is_explicit() && !options.selection.names.contains(&entity.entity) {
                 continue;
             }
@@ -111,6 +121,15 @@ pub(super) fn plan(
 fn not_preserved_elsewhere(physical: Option<&serde_json::Value>) -> Vec<String> {
     let messages = physical.and_then(|physical| physical.get(NOT_KEPT_ELSEWHERE)?.as_array());
     messages.into_iter().flatten().filter_map(|message| message.as_str().map(str::to_owned)).collect()
+}
+
+/// Returns the error for documents or snapshots that the event store of the provider cannot contain.
+fn unsupported_part_error(entity: &EntityManifest, provider: &str) -> Error {
+    let text = format!(
+        "the archive contains {} records of `{}`, and the event store of provider `{provider}` cannot contain them",
+        entity.item_count, entity.entity
+    );
+    Error::new(ErrorKind::Incompatible, text).with_help("restore without them with `.allow_field_loss()`")
 }
 
 fn unknown_entity_error(environment: &Environment, entity: &EntityManifest) -> Error {

@@ -12,10 +12,12 @@ use super::plan::PlannedRestore;
 use crate::archive::{ArchiveReader, Block, BlockFault, OpenDocuments, StoredBlock, read_blocks};
 use crate::entity::EntityCodec;
 use crate::entity::codec::{Projection, Record, RecordError, Row};
+use crate::entity::stream::StreamPart;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::lines;
 use crate::foundation::value::Value;
+use crate::provider::event_store::StreamRecords;
 use crate::provider::{EncodedRecords, RecordBatch, RecordEncoder, RecordLocator, TargetWriter};
 
 /// How the values of a line are read.
@@ -64,6 +66,7 @@ impl EntryWriter<'_> {
             codec: entry.codec.clone(),
             fields: Projection::of(entry.codec.schema()),
             reading,
+            part: entry.codec.descriptor().stream_part(),
             encoder: writer.encoder(),
             batch_size: self.options.batch_size,
             reader: Arc::clone(self.reader),
@@ -122,6 +125,8 @@ struct BlockDecoder {
     /// The position of the first record of each block.
     starts: Vec<u64>,
     reading: LineReading,
+    /// The part of event streams, if the records belong to one.
+    part: Option<StreamPart>,
     /// The encoder of the writer, if it has one.
     encoder: Option<Arc<dyn RecordEncoder>>,
     batch_size: usize,
@@ -186,6 +191,7 @@ impl BlockDecoder {
                 )
             };
             let records: RecordBatch = match &self.encoder {
+                _ if self.part.is_some() => self.stream_records(&batch, undecodable)?,
                 None => self.records(&batch, undecodable)?.into(),
                 Some(encoder) => {
                     let (bytes, count) =
@@ -210,6 +216,23 @@ impl BlockDecoder {
             None => self.codec.decode(line).map_err(|error| undecodable(offset, error)),
         };
         (0..).zip(lines(batch)).map(read).collect()
+    }
+
+    /// Returns the records of event streams. Their events were decoded as their type by the verification, or are decoded
+    /// now.
+    fn stream_records(
+        &self,
+        batch: &[u8],
+        undecodable: impl Fn(u64, RecordError) -> Error,
+    ) -> Result<RecordBatch> {
+        let Some(part) = self.part else { return Ok(Vec::new().into()) };
+        if self.reading == LineReading::Decode {
+            for (offset, line) in (0..).zip(lines(batch)) {
+                self.codec.check(line).map_err(|error| undecodable(offset, error))?;
+            }
+        }
+        let records = StreamRecords::read(part, lines(batch));
+        records.map(Into::into).map_err(|(offset, error)| undecodable(offset, error))
     }
 
     /// Encodes the lines of a batch. Returns the encoded bytes and the number of records.

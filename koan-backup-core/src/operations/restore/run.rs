@@ -13,6 +13,7 @@ use super::plan::{PlannedRestore, RestorePlan, plan};
 use super::provider_leases::ProviderLeases;
 use super::records::{EntryWriter, LineReading};
 use super::report::{EntityRestore, RestoreReport};
+use super::streams::StreamDecisions;
 use super::viability::{archive_of, findings, require_viable};
 use crate::catalog::{BackupRef, StoredBackup};
 use crate::encryption::Identities;
@@ -244,6 +245,7 @@ impl ProviderRun<'_> {
         session: &mut dyn RestoreSession,
     ) -> Result<Vec<EntityRestore>> {
         let mut restored = Vec::with_capacity(entries.len());
+        let mut streams = StreamDecisions::default();
         for entry in entries {
             self.entries.listener.emit(|| Event::EntityStarted {
                 entity: entry.codec.name().to_owned(),
@@ -251,7 +253,7 @@ impl ProviderRun<'_> {
                 expected: Some(entry.entity.item_count),
             });
             let counts = self
-                .write_entry(name, entry, session)
+                .write_entry(name, entry, entries, session, &mut streams)
                 .await
                 .inspect_err(|error| self.emit_failed(entry, error))?;
             self.entries.listener.emit(|| Event::EntityCompleted {
@@ -276,9 +278,18 @@ impl ProviderRun<'_> {
         &self,
         provider: &str,
         entry: &PlannedRestore,
+        planned: &[PlannedRestore],
         session: &mut dyn RestoreSession,
+        streams: &mut StreamDecisions,
     ) -> Result<WriteCounts> {
-        let mut writer = session.begin(entry.target()).await?;
+        let mut writer = match entry.codec.descriptor().stream_part() {
+            None => session.begin(entry.target()).await?,
+            Some(part) => {
+                let options = self.entries.options.session();
+                let store = self.environment.provider(provider)?.event_store().unwrap_or_default();
+                streams.begin(session, part, entry, planned, store, &options).await?
+            }
+        };
         self.entries.listener.emit(|| Event::EntityPrepared {
             entity: entry.codec.name().to_owned(),
             set: entry.target_set.clone(),

@@ -10,8 +10,10 @@ use super::report::ViabilityReport;
 use crate::archive::{Manifest, OpenDocuments};
 use crate::catalog::StoredBackup;
 use crate::encryption::Identities;
+use crate::entity::stream::StreamPart;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::provider::event_store::EventStoreCapabilities;
 use crate::provider::{Capabilities, Finding, SessionOptions, Severity};
 
 /// Opens the archive, plans the restore, and lets every provider assess it. It does not read records.
@@ -86,7 +88,10 @@ pub(super) async fn findings(
                 .extend(not_preserved.map(|text| Finding::new(Severity::Warning, entry.codec.name(), text)));
         }
         let provider = environment.provider(name)?;
-        let targets: Vec<_> = entries.iter().map(PlannedRestore::target).collect();
+        let (streams, of_entities): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.codec.descriptor().stream_part().is_some());
+        let targets: Vec<_> = of_entities.into_iter().map(PlannedRestore::target).collect();
+        findings.extend(stream_findings(name, provider.event_store(), &streams));
         findings.extend(provider.assess(&targets, &session).await?);
         findings.extend(unsupported_option_findings(name, provider.capabilities(), entries, &session));
         if !provider.capabilities().atomic_restore {
@@ -112,6 +117,40 @@ fn other_database(name: &str, source: &str, target: Option<&str>) -> Option<Find
         entity: None,
         message: format!("provider `{name}` is `{target}`, and the backup was made from `{source}`"),
     })
+}
+
+/// Returns the findings about event streams that the provider cannot contain.
+fn stream_findings(
+    name: &str,
+    store: Option<EventStoreCapabilities>,
+    entries: &[&PlannedRestore],
+) -> Vec<Finding> {
+    let problem = |entry: &PlannedRestore| {
+        let has_records = entry.entity.item_count > 0;
+        let Some(store) = store else {
+            return Some(format!(
+                "provider `{name}` has no event store; add one with `.event_store(…)`, or exclude the event streams"
+            ));
+        };
+        if !entry.target_set.is_root() {
+            return Some(format!(
+                "event streams have no sets, so they cannot be restored into `{}`",
+                entry.target_set
+            ));
+        }
+        match entry.codec.descriptor().stream_part()? {
+            StreamPart::Documents if has_records && !store.documents => {
+                Some(format!("the event store of provider `{name}` has no documents"))
+            }
+            StreamPart::Snapshots if has_records && !store.snapshots => {
+                Some(format!("the event store of provider `{name}` has no snapshots"))
+            }
+            _ => None,
+        }
+    };
+    let finding =
+        |entry: &&PlannedRestore| Some(Finding::new(Severity::Error, entry.codec.name(), problem(entry)?));
+    entries.iter().filter_map(finding).collect()
 }
 
 /// Returns the findings about options that the provider does not support.

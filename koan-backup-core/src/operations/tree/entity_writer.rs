@@ -198,6 +198,7 @@ impl EntityWriter<'_> {
             schema: documents.schemas.get(&first.entity).cloned(),
             sets: sets.to_vec(),
             sealed_metadata: None,
+            stream: first.stream.clone(),
         })
     }
 }

@@ -13,8 +13,8 @@ use crate::archive::tree::{SEALED_METADATA_FILE, SealedSets, TreeBackup, TreeMet
 use crate::archive::{
     ArchiveWriter, BlockTable, Checksums, Compression, Compressor, EncryptedDocument, EncryptedMetadata,
     EncryptionScope, EncryptionSummary, EntityManifest, FinishedUpload, Manifest, MissingKey, NewEntry,
-    PendingArchive, ProviderDocument, SchemaSnapshots, archive_path, encrypted_entity_file, entity_file,
-    entry, manifest_path, matching_key,
+    PendingArchive, ProviderDocument, SchemaSnapshots, archive_path, entity_file, entry, manifest_path,
+    matching_key, records_file,
 };
 use crate::declaration::selection::Selection;
 use crate::encryption::{DecryptableFile, Identities, Recipients};
@@ -185,10 +185,8 @@ impl StagedConversion<'_> {
                 documents.schemas.insert(metadata.entity.clone(), schema.clone());
             }
             for set in &metadata.sets {
-                let file = match encrypted {
-                    true => encrypted_entity_file(&metadata.entity, &set.set, compression.method()),
-                    false => entity_file(&metadata.entity, &set.set),
-                };
+                let encryption = encrypted.then(|| compression.method());
+                let file = records_file(&entity_file(&metadata.entity, &set.set), encryption);
                 let path = open.loaded.directory.join(&set.file);
                 let new_entry = NewEntry {
                     path: file.clone(),

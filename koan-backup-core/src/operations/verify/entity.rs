@@ -9,10 +9,12 @@ use crate::archive::{
     Block, BlockFault, EntityManifest, OpenArchive, hash_in_steps, read_ahead, read_blocks,
 };
 use crate::entity::EntityCodec;
+use crate::entity::stream::StreamPart;
 use crate::environment::event::{Event, Listener};
 use crate::foundation::digest::RecordSetHash;
 use crate::foundation::error::Result;
 use crate::foundation::lines::lines;
+use crate::provider::event_store::{OrderCheck, RecordPosition, Start};
 
 /// One entry to verify.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ struct InspectedBlock {
     refused: Option<(u64, String)>,
     /// Whether all lines of the block round-trip through the type.
     round_trips: bool,
+    /// The order of the records, if they belong to event streams.
+    order: Option<OrderCheck>,
 }
 
 impl VerifyEntity<'_> {
@@ -72,10 +76,11 @@ impl VerifyEntity<'_> {
         };
         let chosen = choose(&all, scope);
         let complete = chosen.len() == all.len();
-        let codec = self.codec.cloned();
+        let (codec, part) = (self.codec.cloned(), self.stream_part());
+        let mut order = part.map(|part| OrderCheck::new(part, Start::OfPart));
         let reader = self.archive.reader();
         let opened = read_blocks(reader, self.file, chosen, usize::MAX, move |index, block, lines| {
-            inspect(index, block, lines, codec.as_ref())
+            inspect(index, block, lines, codec.as_ref(), part)
         });
         let (reading, mut opened) = read_ahead(opened);
         let (mut hasher, mut set_hash) = (Sha256::new(), RecordSetHash::default());
@@ -97,6 +102,12 @@ impl VerifyEntity<'_> {
                     }
                 }
                 round_trips &= block.round_trips;
+                match (&mut order, block.order) {
+                    // Blocks of a sample are not adjacent.
+                    (Some(order), Some(next)) if complete => order.join(next),
+                    (Some(order), Some(next)) => order.fault = order.fault.take().or(next.fault),
+                    _ => {}
+                }
                 if let Some((record, problem)) = block.refused {
                     let record = Some(verification.records_checked + record);
                     add_issue(Issue {
@@ -119,11 +130,20 @@ impl VerifyEntity<'_> {
         if !self.archive.reader().tail_is_intact(self.file).await? {
             add_issue(Issue::for_entity(name, self.file, "the end of its stream is damaged"));
         }
+        if let Some(fault) = order.and_then(|order| order.fault) {
+            add_issue(Issue::for_entity(name, self.file, fault.text(!self.entity.policy.encrypt)));
+        }
         verification.round_trips = round_trips && complete;
         if intact && complete {
             self.compare(hasher, set_hash, &verification, &mut add_issue);
         }
         Ok(verification)
+    }
+
+    /// Returns the part of event streams that the entry contains, if it contains one.
+    fn stream_part(&self) -> Option<StreamPart> {
+        let declared = self.codec.and_then(|codec| codec.descriptor().stream_part());
+        declared.or_else(|| self.entity.stream.as_ref().map(|stream| stream.part.into()))
     }
 
     /// Compares the encrypted bytes of an entry with the manifest and the checksums, which needs no key.
@@ -215,6 +235,7 @@ fn inspect(
     block: Block,
     lines: std::result::Result<Bytes, BlockFault>,
     codec: Option<&EntityCodec>,
+    part: Option<StreamPart>,
 ) -> InspectedBlock {
     let mut inspected = InspectedBlock {
         index,
@@ -223,11 +244,18 @@ fn inspect(
         set_hash: RecordSetHash::default(),
         refused: None,
         round_trips: codec.is_some(),
+        order: part.map(|part| OrderCheck::new(part, Start::Within)),
     };
     let Ok(bytes) = &inspected.lines else { return inspected };
     let mut written = Vec::new();
     for (record, line) in (0..).zip(self::lines(bytes)) {
         inspected.set_hash.add(line);
+        if let Some(order) = &mut inspected.order {
+            match RecordPosition::of_line(line, order.part()) {
+                Ok(position) => order.push(position),
+                Err(error) => inspected.refused = inspected.refused.or(Some((record, error.to_string()))),
+            }
+        }
         let (Some(codec), None) = (codec, &inspected.refused) else { continue };
         let checked = match inspected.round_trips {
             true => codec.round_trips(line, &mut written),

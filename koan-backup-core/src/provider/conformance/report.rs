@@ -46,7 +46,7 @@ pub enum CaseOutcome {
 }
 
 impl Conformance {
-    pub(super) fn new(kind: &str, capabilities: Capabilities) -> Self {
+    pub(in crate::provider) fn new(kind: &str, capabilities: Capabilities) -> Self {
         Self { kind: kind.to_owned(), capabilities, cases: Vec::new() }
     }
 

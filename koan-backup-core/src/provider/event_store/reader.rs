@@ -4,14 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use async_trait::async_trait;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::OpenedStreams;
+use super::{Batches, OpenedStreams};
 use crate::entity::stream::{StreamDocument, StreamEvent, StreamPart, StreamSnapshot};
 use crate::foundation::error::Result;
-
-/// Values in batches of bounded size. A batch is never empty.
-pub type Batches<'r, T> = BoxStream<'r, Result<Vec<T>>>;
 
 /// How many object ids are listed at a time.
 const PAGE_LENGTH: usize = 1_000;

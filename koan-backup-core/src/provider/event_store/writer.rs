@@ -122,6 +122,16 @@ pub struct SnapshotKey {
     pub version: u64,
 }
 
+impl From<&StreamSnapshot> for SnapshotKey {
+    fn from(snapshot: &StreamSnapshot) -> Self {
+        Self {
+            object_id: snapshot.object_id.clone(),
+            stream_id: snapshot.stream_id.clone(),
+            version: snapshot.version,
+        }
+    }
+}
+
 /// The streams of an existing aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamHeads {

@@ -1,10 +1,12 @@
-//! A database in memory for tests of applications. It needs no tables and no server.
+//! A database and an event store in memory, for tests of applications. They need no tables and no server.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod database;
+mod events;
 mod provider;
 mod session;
 mod snapshot;
 
 pub use database::Memory;
+pub use events::MemoryEvents;

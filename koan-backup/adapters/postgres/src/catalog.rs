@@ -96,6 +96,8 @@ pub(super) struct Column {
     pub(super) generated: bool,
     /// Whether the order of the column's values depends on a collation.
     pub(super) is_collated: bool,
+    /// Whether the collation of the column considers different texts equal.
+    pub(super) has_nondeterministic_collation: bool,
     /// The members of the type, if it is a composite type.
     pub(super) composite: Option<Composite>,
     /// The enum, if the type is an enum or a list of an enum.
@@ -368,6 +370,7 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         generated: !row.try_get::<_, String>(7)?.is_empty(),
         is_collated: row.try_get(8)?,
         is_readable: row.try_get(10)?,
+        has_nondeterministic_collation: row.try_get(11)?,
         composite: None,
         enumeration: enumeration::of_type(row.try_get(2)?, types),
     })

@@ -1,6 +1,7 @@
 //! Describes the coverage of a database: which tables and columns belong to entities.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use koan_backup_core::{
     Result, SetName,
@@ -11,18 +12,38 @@ use koan_backup_core::{
 use super::catalog::{Catalog, Table, references};
 use super::connection::Connection;
 use super::error::failed;
+use super::event_store::tables::StoreTables;
 use super::mapping::{self, find_table, named_sets, table_named_root};
 use super::state::{self, StateOptions};
 use koan_backup_sql::coverage::{self, DatabaseTable, EntityTables, IgnoredTables, MatchedTable};
+use koan_backup_sql::event_tables::EventTables;
 
-/// Describes the coverage of the database by `entities`. Tables in `ignored` are not reported as uncovered.
+/// The settings of a provider that affect the coverage of its database.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CoverageSettings<'s> {
+    /// The tables that are not reported as uncovered, each with the reason.
+    pub(super) ignored: &'s BTreeMap<String, String>,
+    pub(super) state: &'s StateOptions,
+    /// The tables of the event store, if there is one.
+    pub(super) event_tables: Option<&'s Arc<EventTables>>,
+}
+
+impl CoverageSettings<'_> {
+    /// Finds the tables of the event store.
+    pub(super) fn find_event_tables(&self, catalog: &Catalog) -> Result<Option<StoreTables>> {
+        self.event_tables.map(|settings| StoreTables::find(catalog, settings)).transpose()
+    }
+}
+
+/// Describes the coverage of the database by `entities` and by the event store.
 pub(super) async fn describe(
     connection: &Connection,
     entities: &[EntityCodec],
-    ignored: &BTreeMap<String, String>,
-    state: &StateOptions,
+    settings: &CoverageSettings<'_>,
 ) -> Result<ProviderDescription> {
+    let CoverageSettings { ignored, state, .. } = *settings;
     let catalog = Catalog::read(connection).await?;
+    let event_tables = settings.find_event_tables(&catalog)?;
     let mut description = ProviderDescription::default();
     description.version = format!("PostgreSQL {}", version(connection).await?);
     let mut unused_tables = BTreeMap::new();
@@ -30,11 +51,22 @@ pub(super) async fn describe(
         entities.iter().map(|entity| matched_tables(&catalog, entity, &mut unused_tables)).collect();
     description.entities = coverage::of_entities(&entity_tables);
     let known: Vec<DatabaseTable<'_>> = catalog.tables.iter().map(database_table).collect();
+    if let Some(tables) = &event_tables {
+        for matched in &entity_tables {
+            tables.require_no_entity(matched.entity.name(), matched.tables.iter().map(|table| table.id))?;
+        }
+    }
+    let ignored_tables = ignored;
     let ignored = IgnoredTables { tables: ignored, is_named: refers_to };
     description.warnings = ignored.warnings(&known, &entity_tables);
-    let mapped: BTreeSet<u32> =
+    let mut mapped: BTreeSet<u32> =
         entity_tables.iter().flat_map(|entity| &entity.tables).map(|table| table.id).collect();
-    if !entities.is_empty() {
+    if let Some(tables) = &event_tables {
+        description.warnings.extend(tables.warnings());
+        description.warnings.extend(tables.ignored_tables(|table| is_ignored(ignored_tables, table)));
+        mapped.extend(tables.oids());
+    }
+    if !mapped.is_empty() || !entities.is_empty() {
         description.warnings.extend(state::uncovered(connection, &catalog, &mapped, state).await?);
     }
     // The rows of a partition belong to its partitioned table.

@@ -15,18 +15,20 @@ use tokio_postgres::types::Oid;
 
 use super::catalog::{Catalog, Table, TableKind};
 use super::connection::Connection;
-use super::coverage::is_ignored;
+use super::coverage::{CoverageSettings, is_ignored};
 use super::enumeration::{self, Enumeration};
-use super::state::{self, StateOptions};
+use super::state;
 
-/// Describes the tables, with a type of field for each column that reads every stored value. Tables in `ignored`
-/// are missing.
+/// Describes the tables, with a type of field for each column that reads every stored value. Ignored tables and the
+/// tables of the event store are missing.
 pub(super) async fn describe(
     connection: &Connection,
-    ignored: &BTreeMap<String, String>,
-    state: &StateOptions,
+    settings: &CoverageSettings<'_>,
 ) -> Result<DatabaseSchema> {
+    let CoverageSettings { ignored, state, .. } = *settings;
     let catalog = Catalog::read(connection).await?;
+    let event_tables: BTreeSet<Oid> =
+        settings.find_event_tables(&catalog)?.iter().flat_map(|tables| tables.oids()).collect();
     let enums = enumeration::read(connection).await?;
     let enum_names: BTreeMap<Oid, String> =
         enums.iter().map(|(oid, found)| (*oid, catalog.display_name(&found.schema, &found.name))).collect();
@@ -41,7 +43,11 @@ pub(super) async fn describe(
                 table.display_name
             ));
         }
-        if !table.is_table() || table.is_partition || is_set(&catalog, table) {
+        if !table.is_table()
+            || table.is_partition
+            || event_tables.contains(&table.oid)
+            || is_set(&catalog, table)
+        {
             continue;
         }
         let Some(address) = address(&catalog, table) else {

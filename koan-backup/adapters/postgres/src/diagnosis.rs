@@ -1,7 +1,5 @@
 //! Examines the privileges of the role: which tables it can read, and which it could write in a restore.
 
-use std::collections::BTreeMap;
-
 use koan_backup_core::{
     Result,
     entity::EntityCodec,
@@ -11,21 +9,18 @@ use koan_backup_sql::identifier::{listed, quoted};
 
 use super::catalog::{Catalog, Table};
 use super::connection::Connection;
-use super::coverage;
+use super::coverage::{self, CoverageSettings};
 use super::error::failed;
 use super::mapping::{self, Mapping, find_table, named_sets};
-use super::state::StateOptions;
 
 /// Describes the database, and examines the tables of `entities`.
 pub(super) async fn diagnose(
     connection: &Connection,
     entities: &[EntityCodec],
-    ignored: &BTreeMap<String, String>,
-    state: &StateOptions,
+    settings: &CoverageSettings<'_>,
 ) -> Result<ProviderDiagnosis> {
     let role = role(connection).await?;
-    let mut diagnosis =
-        ProviderDiagnosis::new(coverage::describe(connection, entities, ignored, state).await?);
+    let mut diagnosis = ProviderDiagnosis::new(coverage::describe(connection, entities, settings).await?);
     diagnosis.summary = format!("{}, role {role}", diagnosis.summary);
     let catalog = Catalog::read(connection).await?;
     let mut tables = Vec::new();
@@ -37,6 +32,8 @@ pub(super) async fn diagnose(
             tables.push(table);
         }
     }
+    let event_tables = settings.find_event_tables(&catalog)?;
+    tables.extend(event_tables.iter().flat_map(|tables| tables.keys()).map(|keys| &keys.table));
     diagnosis.findings.extend(not_writable(connection, &tables, &role).await?);
     Ok(diagnosis)
 }

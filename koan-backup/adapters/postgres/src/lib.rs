@@ -38,6 +38,7 @@ mod derived;
 mod diagnosis;
 mod enumeration;
 mod error;
+mod event_store;
 mod insert_only;
 mod literal;
 mod mapping;
@@ -61,5 +62,6 @@ mod write;
 #[cfg(test)]
 mod documented;
 
+pub use koan_backup_sql::event_tables::{CqrsEs, EventTables, SnapshotTable};
 pub use options::PostgresOptions;
 pub use provider::Postgres;

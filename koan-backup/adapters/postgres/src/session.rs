@@ -5,6 +5,7 @@ mod checks;
 mod compare;
 mod copy;
 mod equality;
+mod events;
 pub(super) mod extent;
 mod foreign_key_actions;
 mod indexes;
@@ -34,6 +35,7 @@ use async_trait::async_trait;
 use koan_backup_core::{
     Error, ErrorKind, Result,
     entity::EntityCodec,
+    event_store::EventWriter,
     provider::{
         CommitReport, RecordBatch, RecordEncoder, RestoreSession, RestoreTarget, SessionIntent,
         SessionOptions, SuspendedObject, TargetTracker, TargetWriter, WriteCounts,
@@ -52,6 +54,8 @@ use super::sequence::SequenceState;
 use super::state::MaterializedViews;
 use balance::ExpectedRows;
 use compare::Compared;
+use events::EventSession;
+use koan_backup_sql::event_tables::EventTables;
 use loading::Loading;
 use suspended::Suspended;
 
@@ -84,6 +88,8 @@ pub(super) struct PostgresSession {
     /// The targets that a dry run has compared.
     compared: Compared,
     targets: TargetTracker,
+    /// The event store, if the provider has one.
+    events: Option<EventSession>,
 }
 
 impl PostgresSession {
@@ -91,6 +97,7 @@ impl PostgresSession {
         location: &Location,
         options: SessionOptions,
         materialized_views: MaterializedViews,
+        events: Option<Arc<EventTables>>,
     ) -> Result<Self> {
         let connection = location.connect().await?;
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; SET CONSTRAINTS ALL DEFERRED";
@@ -108,6 +115,7 @@ impl PostgresSession {
             expected: Vec::new(),
             compared: Compared::default(),
             targets: TargetTracker::default(),
+            events: events.map(EventSession::new),
         })
     }
 
@@ -195,8 +203,13 @@ impl PostgresSession {
         for ((_, mapping), recorded) in self.begun_targets.iter().zip(&self.recorded_sequences) {
             sequences::advance(&self.connection, &mapping.table, recorded).await?;
         }
+        let event_tables = || self.events.iter().flat_map(EventSession::written_tables);
+        for table in event_tables() {
+            sequences::advance(&self.connection, table, &[]).await?;
+        }
         if self.materialized_views == MaterializedViews::Refreshed {
-            let tables: Vec<u32> = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid).collect();
+            let entity_tables = self.begun_targets.iter().map(|(_, mapping)| mapping.table.oid);
+            let tables: Vec<u32> = entity_tables.chain(event_tables().map(|table| table.oid)).collect();
             materialized::refresh(&self.connection, &self.catalog, &tables).await?;
         }
         // If the transaction has failed, COMMIT reports success although the server rolls back. Any other
@@ -255,6 +268,10 @@ impl RestoreSession for PostgresSession {
                 Ok(Box::new(PostgresWriter { session: self, loading }))
             }
         }
+    }
+
+    fn events(&mut self) -> Option<&mut dyn EventWriter> {
+        self.events.is_some().then_some(self)
     }
 
     async fn check_constraints(&mut self) -> Result<()> {

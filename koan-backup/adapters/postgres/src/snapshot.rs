@@ -4,6 +4,8 @@ mod condition;
 mod copy;
 mod cursor;
 mod duplicates;
+mod events;
+mod joined;
 mod json_null;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +14,16 @@ use async_trait::async_trait;
 use koan_backup_core::{
     Error, ErrorKind, Result, SetName,
     entity::EntityCodec,
+    event_store::EventReader,
     provider::{Consistency, ReadRequest, ReadSummary, RecordSink, Snapshot},
 };
 
 use super::catalog::{Catalog, Table};
 use super::connection::{Connection, Location};
 use super::error::failed;
+use super::event_store::tables::StoreTables;
 use super::mapping::{self, find_table, named_sets};
+use koan_backup_sql::event_tables::EventTables;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
@@ -34,11 +39,13 @@ pub(super) struct PostgresSnapshot {
     /// Idle connections that have joined the snapshot.
     idle: Mutex<Vec<Connection>>,
     catalog: Arc<Catalog>,
+    /// The tables of the event store, if the provider has one.
+    events: Option<StoreTables>,
 }
 
 impl PostgresSnapshot {
     /// Locks the tables and creates the snapshot.
-    pub(super) async fn open(location: Location) -> Result<Self> {
+    pub(super) async fn open(location: Location, events: Option<&Arc<EventTables>>) -> Result<Self> {
         let holder = location.connect().await?;
         let mut catalog = lock_tables(&holder).await?;
         let exported = export(&holder).await?;
@@ -47,12 +54,14 @@ impl PostgresSnapshot {
             holder.run("beginning a read transaction", "ROLLBACK").await?;
             catalog = lock_tables(&holder).await?;
         }
+        let events = events.map(|settings| StoreTables::find(&catalog, settings)).transpose()?;
         Ok(Self {
             location,
             holder: Arc::new(tokio::sync::Mutex::new(holder)),
             exported,
             idle: Mutex::new(Vec::new()),
             catalog: Arc::new(catalog),
+            events,
         })
     }
 
@@ -111,6 +120,10 @@ async fn export(holder: &Connection) -> Result<Option<String>> {
 impl Snapshot for PostgresSnapshot {
     fn consistency(&self) -> Consistency {
         Consistency::Snapshot
+    }
+
+    fn events(&self) -> Option<&dyn EventReader> {
+        self.events.is_some().then_some(self)
     }
 
     fn concurrent_reads(&self) -> usize {

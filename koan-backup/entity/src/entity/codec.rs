@@ -20,8 +20,8 @@ mod wire_text;
 
 pub use error::RecordError;
 pub(crate) use fast::{encode_fast, extract_values, tokens_round_trip};
-pub(crate) use general::{RoundTrip, check, decode, encode, round_trip};
-pub use general::{key_of_line, key_values, read_line, to_record, write_line};
+pub(crate) use general::{RoundTrip, check, decode, encode, round_trip, written_again};
+pub use general::{key_of_line, key_values, read_line, read_object, to_record, write_line};
 pub use record::Record;
 pub use row::{Projection, Row, Slot};
 pub(crate) use token::LineTokens;

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::declaration::EntityDeclaration;
 use super::stream::StreamPart;
+use super::stream::record::{self as stream_record, StreamRecord};
 use super::{Entity, PolicyDeclaration};
 use crate::entity::codec::{self, LineTokens, Projection, Record, RecordError, RoundTrip, Row};
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -47,11 +48,15 @@ impl EntityDescriptor {
     }
 
     /// Creates the descriptor of one part of event streams, whose records are of type `T`.
-    pub(super) const fn of_stream<T: Serialize + DeserializeOwned + 'static>(
+    pub(super) const fn of_stream<T: StreamRecord>(
         declaration: EntityDeclaration,
         stream: (&'static str, StreamPart),
     ) -> Self {
-        Self::of_records::<T>(declaration, Some(stream))
+        Self {
+            check: stream_record::check::<T>,
+            round_trip: stream_record::round_trip::<T>,
+            ..Self::of_records::<T>(declaration, Some(stream))
+        }
     }
 
     const fn of_records<T: Serialize + DeserializeOwned + 'static>(

@@ -90,3 +90,18 @@ pub mod of_registration {
     #[doc(hidden)]
     pub const __option: () = ();
 }
+
+/// The options of `#[event_stream(…)]`.
+pub mod of_event_stream {
+    /// `object = "…"`: the object name, which is the type of the aggregate in the event store. It is required.
+    pub const object: &str = "";
+    /// `provider = "…"`: the provider with the event store, by the name that it has in the builder. By default, it is the
+    /// only one.
+    pub const provider: &str = "";
+    /// `tag = "…"`: the name of the type of an event, which the store contains beside the payload. It needs `content`.
+    pub const tag: &str = "";
+    /// `content = "…"`: the name of the payload, if the store contains the type beside it. It needs `tag`.
+    pub const content: &str = "";
+    #[doc(hidden)]
+    pub const __option: () = ();
+}

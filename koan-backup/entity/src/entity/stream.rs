@@ -8,16 +8,19 @@ mod descriptor;
 mod document;
 mod event;
 mod json_text;
+mod part;
+pub(super) mod record;
 mod snapshot;
 mod typed_event;
 
 use serde::de::DeserializeOwned;
 
 pub use declaration::{EventLayout, StreamDeclaration};
-pub use descriptor::{StreamDescriptor, StreamPart};
+pub use descriptor::StreamDescriptor;
 pub use document::{StreamChunk, StreamDocument, TerminatedStream};
 pub use event::StreamEvent;
 pub use json_text::JsonText;
+pub use part::StreamPart;
 pub use snapshot::StreamSnapshot;
 
 /// The type of the events of one type of aggregate. Implement this trait with `#[derive(EventStream)]`.

@@ -10,6 +10,7 @@
 
 mod converted;
 mod enums;
+mod event_streams;
 mod hygiene;
 mod identity;
 mod keys;

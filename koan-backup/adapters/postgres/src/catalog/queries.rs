@@ -26,7 +26,8 @@ pub(super) const COLUMNS: &str = "
                            JOIN pg_catalog.pg_type d ON d.oid = b.typbasetype)
                    SELECT FROM domains WHERE typnotnull)),
            a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
-           pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+           pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+           EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic)
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'

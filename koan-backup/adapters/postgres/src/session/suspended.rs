@@ -66,11 +66,7 @@ impl Suspended {
     ) -> Result<()> {
         let table = &target.mapping.table;
         let operation = format!("preparing table `{}`", table.display_name);
-        let rules = rules::disable(connection, table, &operation).await?;
-        self.tables.extend(rules);
-        if table.is_owned {
-            self.disable_triggers(connection, table, &operation).await?;
-        }
+        self.suspend_triggers_and_rules(connection, table, &operation).await?;
         let unique = Unique::all(connection, target).await?;
         // If there are other unique constraints than that of the key, a record may contain a unique value
         // that another row has.
@@ -118,6 +114,24 @@ impl Suspended {
             });
         }
         Ok(())
+    }
+
+    /// Disables the rules of a table, and its triggers as far as the role can.
+    ///
+    /// # Errors
+    /// The role cannot disable a rule that applies.
+    pub(super) async fn suspend_triggers_and_rules(
+        &mut self,
+        connection: &Connection,
+        table: &Table,
+        operation: &str,
+    ) -> Result<()> {
+        let rules = rules::disable(connection, table, operation).await?;
+        self.tables.extend(rules);
+        match table.is_owned {
+            true => self.disable_triggers(connection, table, operation).await,
+            false => Ok(()),
+        }
     }
 
     async fn disable_triggers(

@@ -2,6 +2,7 @@
 
 use koan_backup_core::Result;
 
+use super::super::catalog::Table;
 use super::super::connection::Connection;
 use super::target::Target;
 
@@ -35,17 +36,21 @@ impl Locked {
     }
 }
 
-/// Locks the table against other writers if the role has a privilege that permits it.
+/// Locks the table of a target against other writers if the role has a privilege that permits it.
 pub(super) async fn lock(connection: &Connection, target: &Target, operation: &str) -> Result<Locked> {
-    let table = target.mapping.table.quoted();
+    lock_table(connection, &target.mapping.table, operation).await
+}
+
+/// Locks a table against other writers if the role has a privilege that permits it.
+pub(super) async fn lock_table(connection: &Connection, table: &Table, operation: &str) -> Result<Locked> {
     let may = format!(
         "SELECT (pg_catalog.has_table_privilege({oid}::oid, 'UPDATE') OR pg_catalog.has_table_privilege({oid}::oid, \
          'DELETE') OR pg_catalog.has_table_privilege({oid}::oid, 'TRUNCATE'))::int::int8",
-        oid = target.mapping.table.oid
+        oid = table.oid
     );
     if connection.number(operation, &may).await? == 0 {
         return Ok(Locked::No);
     }
-    connection.run(operation, &format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    connection.run(operation, &format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.quoted())).await?;
     Ok(Locked::Yes)
 }

@@ -65,12 +65,17 @@ pub(crate) fn round_trip<T: Serialize + DeserializeOwned>(
     written: &mut Vec<u8>,
 ) -> Result<RoundTrip, RecordError> {
     let value: T = read_line(line)?;
+    Ok(written_again(&value, line, written))
+}
+
+/// Serializes the value that was read from a line, and compares it with the line.
+pub(crate) fn written_again<T: Serialize>(value: &T, line: &[u8], written: &mut Vec<u8>) -> RoundTrip {
     written.clear();
-    Ok(match write_canonical(&value, written) {
+    match write_canonical(value, written) {
         Err(error) => RoundTrip::Refused(error.into()),
         Ok(()) if written == line => RoundTrip::Exact,
         Ok(()) => RoundTrip::Changed,
-    })
+    }
 }
 
 /// Reads a `T` from a row and appends its line, with the line feed, to `out`. Returns the names of the values
@@ -139,6 +144,17 @@ pub fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
     // One UTF-8 check of the complete line is faster than one check for each text in it.
     let text = std::str::from_utf8(line).map_err(|_| RecordError::new("is not UTF-8"))?;
     serde_json::from_str(text).map_err(|error| explain(line, &error, |row| row.read::<T>().err()))
+}
+
+/// Reads a `T` from a line without its line feed. The error does not contain the field.
+///
+/// # Errors
+/// The line does not decode as `T`.
+pub fn read_object<T: DeserializeOwned>(line: &[u8]) -> Result<T, RecordError> {
+    if line.first() != Some(&b'{') {
+        return Err(RecordError::new("is not a JSON object"));
+    }
+    serde_json::from_slice(line).map_err(|error| RecordError::from_json(&error))
 }
 
 /// Returns the error for a line that does not decode. Reads the line a second time, as a row of JSON values, to find the

@@ -1,27 +1,12 @@
 //! The type-erased form of declared event streams.
 
+use std::any::TypeId;
 use std::fmt;
 
 use super::typed_event::TypedEvent;
-use super::{EventStream, StreamDeclaration, StreamDocument, StreamEvent, StreamSnapshot};
+use super::{EventStream, StreamDeclaration, StreamDocument, StreamEvent, StreamPart, StreamSnapshot};
 use crate::entity::declaration::{EntityDeclaration, FieldDeclaration, Shape};
 use crate::entity::descriptor::EntityDescriptor;
-
-/// A part of the streams of one object name. Each part is one entry of an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StreamPart {
-    /// The events: `streams/{object}.jsonl`.
-    Events,
-    /// The documents: `streams/{object}.documents.jsonl`.
-    Documents,
-    /// The snapshots: `streams/{object}.snapshots.jsonl`.
-    Snapshots,
-}
-
-impl StreamPart {
-    /// All parts, in the order of an archive.
-    pub const ALL: [Self; 3] = [Self::Events, Self::Documents, Self::Snapshots];
-}
 
 /// The descriptor of the streams of one object name. It is built in a constant and registered in a distributed slice.
 pub struct StreamDescriptor {
@@ -63,6 +48,11 @@ impl StreamDescriptor {
     /// Returns the declaration.
     pub fn declaration(&self) -> &StreamDeclaration {
         &self.declaration
+    }
+
+    /// Returns whether the events remain JSON, because no type is declared for them.
+    pub fn is_raw(&self) -> bool {
+        self.part(StreamPart::Events).type_id() == TypeId::of::<StreamEvent>()
     }
 
     /// Returns the object name.

@@ -94,7 +94,7 @@ fn compact(text: &str) -> Result<Box<RawValue>, RecordError> {
     let invalid = |_| RecordError::new("contains text that is not JSON");
     let json: &RawValue = serde_json::from_str(text).map_err(invalid)?;
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    if !json.get().as_bytes().iter().any(|byte| is_space(byte)) {
+    if !json.get().as_bytes().iter().any(is_space) {
         return Ok(json.to_owned());
     }
     let (mut compact, mut in_string, mut is_escaped) = (String::with_capacity(text.len()), false, false);

@@ -1,13 +1,15 @@
-//! An event that was decoded as its declared type.
+//! An event that is decoded as its declared type.
 
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::record::StreamRecord;
 use super::{EventLayout, EventStream, StreamEvent};
+use crate::entity::codec::RecordError;
 
-/// An event whose payload was decoded as `E`. It serializes as the stored event, so nothing is lost that `E` ignores.
+/// An event whose payload must decode as `E`. It serializes as the stored event, so nothing is lost that `E` ignores.
 pub(super) struct TypedEvent<E> {
     event: StreamEvent,
     event_type: PhantomData<fn() -> E>,
@@ -19,38 +21,43 @@ impl<E> Serialize for TypedEvent<E> {
     }
 }
 
-impl<'de, E: EventStream> Deserialize<'de> for TypedEvent<E> {
+impl<'de, E> Deserialize<'de> for TypedEvent<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let event = StreamEvent::deserialize(deserializer)?;
-        check::<E>(&event).map_err(D::Error::custom)?;
-        Ok(Self { event, event_type: PhantomData })
+        Ok(Self { event: StreamEvent::deserialize(deserializer)?, event_type: PhantomData })
     }
 }
 
-/// Decodes an event as `E`.
-///
-/// # Errors
-/// The event cannot be decoded. The text contains no content of the event.
-fn check<E: EventStream>(event: &StreamEvent) -> Result<(), String> {
-    let declaration = E::descriptor().declaration();
-    let payload = event.payload.as_json();
-    let decoded = match declaration.layout {
-        EventLayout::InPayload => serde_json::from_str::<E>(payload.get()),
-        EventLayout::Beside { tag, content } => {
-            tagged(tag, &event.event_type, content, payload).and_then(|text| serde_json::from_str::<E>(&text))
+impl<E: EventStream> StreamRecord for TypedEvent<E> {
+    fn require_declared_type(&self) -> Result<(), RecordError> {
+        let declaration = E::descriptor().declaration();
+        let (event_type, payload) = (&self.event.event_type, self.event.payload.as_json());
+        let is_decoded = match declaration.layout {
+            EventLayout::InPayload => serde_json::from_str::<E>(payload.get()).is_ok(),
+            EventLayout::Beside { tag, content } => {
+                let decodes = |content| {
+                    let text = tagged(tag, event_type, content);
+                    text.is_ok_and(|text| serde_json::from_str::<E>(&text).is_ok())
+                };
+                // Stores write `null` or `{}` for an event without fields.
+                decodes(Some((content, payload))) || (matches!(payload.get(), "null" | "{}") && decodes(None))
+            }
+        };
+        if is_decoded {
+            return Ok(());
         }
-    };
-    decoded
-        .map(drop)
-        .map_err(|_| format!("has a payload that cannot be decoded as `{}`", declaration.part_idents[0]))
+        // The message of serde is omitted, because it may contain content of the event.
+        let expected = declaration.part_idents[0];
+        Err(RecordError::in_field("payload", format!("cannot be decoded as `{expected}`")))
+    }
 }
 
-/// Returns the object from which an event is decoded whose type is stored beside its payload. The content of a
-/// variant without fields is omitted, because serde would refuse it for a unit variant.
-fn tagged(tag: &str, event_type: &str, content: &str, payload: &RawValue) -> serde_json::Result<String> {
+/// Returns the object from which an event is decoded whose type is stored beside its payload.
+fn tagged(tag: &str, event_type: &str, content: Option<(&str, &RawValue)>) -> serde_json::Result<String> {
     let (tag, event_type) = (serde_json::to_string(tag)?, serde_json::to_string(event_type)?);
-    if payload.get() == "null" {
-        return Ok(format!("{{{tag}:{event_type}}}"));
+    match content {
+        None => Ok(format!("{{{tag}:{event_type}}}")),
+        Some((name, payload)) => {
+            Ok(format!("{{{tag}:{event_type},{}:{}}}", serde_json::to_string(name)?, payload.get()))
+        }
     }
-    Ok(format!("{{{tag}:{event_type},{}:{}}}", serde_json::to_string(content)?, payload.get()))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use koan_backup_core::Inventory;
 use koan_backup_core::entity::PolicySource;
+use koan_backup_core::report::DeclarationKind;
 use serde::Serialize;
 
 use crate::amounts::{count, count_of, length};
@@ -93,12 +94,13 @@ impl InventoryArgs {
         for entity in &inventory.included {
             table.row([
                 entity.entity.clone(),
-                entity.table.clone().unwrap_or_else(|| "–".to_owned()),
+                entity.table.clone().unwrap_or_else(|| without_table(entity.kind).to_owned()),
                 records.get(&entity.entity).copied().flatten().map_or_else(|| "–".to_owned(), count),
                 yes(entity.policy.encrypt),
                 yes(entity.policy.include_schema),
                 match &entity.problem {
                     None if entity.policy.source == PolicySource::Scope => "scope".to_owned(),
+                    None if entity.is_raw() => "register_raw".to_owned(),
                     None => "#[entity_backup]".to_owned(),
                     Some(_) => "cannot be backed up".to_owned(),
                 },
@@ -124,5 +126,13 @@ impl InventoryArgs {
             let gaps = length(&inventory.uncovered) + length(&inventory.warnings);
             output.note(format!("{} in the coverage", count_of(gaps, "gap")));
         }
+    }
+}
+
+/// Returns what the column of tables contains for an entry without a table.
+fn without_table(kind: DeclarationKind) -> &'static str {
+    match kind {
+        DeclarationKind::EventStream => "event streams",
+        _ => "–",
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use koan_backup_core::Inventory;
 use koan_backup_core::catalog::{Order, SortBy};
 use koan_backup_core::entity::PolicySource;
-use koan_backup_core::report::{UncoveredColumn, UncoveredTable};
+use koan_backup_core::report::{IncludedEntity, UncoveredColumn, UncoveredTable};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -129,7 +129,7 @@ fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup
                                 td data-label="Policy" {
                                     @if entity.policy.encrypt { "encrypted" } @else { "as text" }
                                 }
-                                td data-label="Policy from" { (declared_by(entity.policy.source)) }
+                                td data-label="Policy from" { (declared_by(entity)) }
                                 td data-label="Struct at" { code { (entity.location) } }
                                 td.number data-label="Records, last backup" {
                                     @match records.get(&entity.entity) {
@@ -146,8 +146,9 @@ fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup
     }
 }
 
-fn declared_by(source: PolicySource) -> &'static str {
-    match source {
+fn declared_by(entity: &IncludedEntity) -> &'static str {
+    match entity.policy.source {
+        _ if entity.is_raw() => "register_raw",
         PolicySource::Attribute => "its attribute",
         PolicySource::Scope => "the scope of its crate",
     }

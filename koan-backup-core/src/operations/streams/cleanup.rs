@@ -1,0 +1,238 @@
+//! Removes the single backups that have expired.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::read::locate;
+use super::removal::{RemovedStreamBackup, finish_record, remove};
+use super::snapshots::events_of;
+use super::stream_type::StreamType;
+use crate::catalog::stream_backups::{
+    StreamBackupHandle, StreamBackupPage, StreamBackupRef, StreamFilter, UnreadableStreamBackup, list, query,
+};
+use crate::encryption::Identities;
+use crate::environment::Environment;
+use crate::foundation::error::{Error, ErrorKind, Result};
+use crate::foundation::id::BackupId;
+
+/// Whether the only backup of an existing stream may be removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LastBackups {
+    #[default]
+    Kept,
+    Removed,
+}
+
+/// The options of the removal of expired backups.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CleanupOptions {
+    /// The storage profiles. An empty list means all.
+    pub(crate) profiles: Vec<String>,
+    pub(crate) last: LastBackups,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// Why an expired backup was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum StreamKeepReason {
+    /// It is the only backup of a stream that exists.
+    LastOfExistingStream,
+    /// No key decrypts its object id, so it is not known whether it is the only backup of an existing stream.
+    WithoutKey,
+    /// It is the only backup of its stream, and it is not known whether the stream exists: no event type declares its
+    /// object name, or the event store cannot be read.
+    UnknownStream,
+}
+
+/// An expired backup that was kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct KeptStreamBackup {
+    /// The backup.
+    pub backup: StreamBackupHandle,
+    /// The reason.
+    pub reason: StreamKeepReason,
+}
+
+/// An expired backup that could not be removed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UnremovedStreamBackup {
+    /// The id of the backup.
+    pub id: BackupId,
+    /// The storage profile.
+    pub profile: String,
+    /// Why it could not be removed, as text.
+    pub error: String,
+}
+
+/// The report of the removal of expired backups.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StreamCleanupReport {
+    /// The backups that were removed.
+    pub removed: Vec<RemovedStreamBackup>,
+    /// The expired backups that could not be removed. All others were attempted nevertheless.
+    pub failed: Vec<UnremovedStreamBackup>,
+    /// The expired backups that were kept.
+    pub kept: Vec<KeptStreamBackup>,
+    /// The `.meta` files that cannot be read. Whether their backups have expired is not known.
+    pub unreadable: Vec<UnreadableStreamBackup>,
+}
+
+/// Removes the expired backups of this application.
+///
+/// # Errors
+/// A storage profile does not exist or cannot be listed, or the work was cancelled. A backup that cannot be removed is in
+/// the report.
+pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> Result<StreamCleanupReport> {
+    for profile in &options.profiles {
+        environment.storage(Some(profile))?;
+    }
+    let mut report = StreamCleanupReport::default();
+    let all = own_backups(environment, options, &mut report).await?;
+    let now = environment.clock.now();
+    let (expired, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|backup| backup.is_expired(now));
+    // The streams of which a backup remains.
+    let mut covered: BTreeSet<_> = others.iter().filter_map(stream_key).collect();
+    let mut existing = ExistingStreams { environment, known: BTreeMap::new() };
+    // The newest backup comes first, so it is the one that is kept if all backups of a stream have expired.
+    for backup in expired {
+        if options.cancel.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        let reason = match (options.last, stream_key(&backup)) {
+            (LastBackups::Removed, _) => None,
+            (LastBackups::Kept, None) => Some(StreamKeepReason::WithoutKey),
+            (LastBackups::Kept, Some(key)) if covered.contains(&key) => None,
+            (LastBackups::Kept, Some(key)) => existing.keep_reason(&key).await,
+        };
+        match reason {
+            Some(reason) => {
+                covered.extend(stream_key(&backup));
+                report.kept.push(KeptStreamBackup { backup, reason });
+            }
+            None => remove_one(environment, &backup, &mut report).await,
+        }
+    }
+    finish_interrupted(environment, options, &mut report).await?;
+    Ok(report)
+}
+
+/// Returns the backups of this application in all selected profiles, newest first.
+async fn own_backups(
+    environment: &Environment,
+    options: &CleanupOptions,
+    report: &mut StreamCleanupReport,
+) -> Result<Vec<StreamBackupHandle>> {
+    // Without a key, backups of encrypted streams are kept.
+    let identities = Arc::new(environment.identities().await.unwrap_or_else(|error| {
+        tracing::warn!(
+            target: "koan::backup", error = %error.chain(),
+            "no keys are available, so expired backups of encrypted event streams are kept"
+        );
+        Identities::default()
+    }));
+    let filter = StreamFilter { application: Some(environment.identity.clone()), ..StreamFilter::default() };
+    let mut page = StreamBackupPage::default();
+    for (name, storage) in &environment.storages {
+        if options.profiles.is_empty() || options.profiles.contains(name) {
+            query(name, storage, &filter, &identities, &mut page).await?;
+        }
+    }
+    page.backups.sort_by_key(|backup| std::cmp::Reverse(backup.id));
+    report.unreadable = page.unreadable;
+    Ok(page.backups)
+}
+
+async fn remove_one(
+    environment: &Environment,
+    backup: &StreamBackupHandle,
+    report: &mut StreamCleanupReport,
+) {
+    let reference = StreamBackupRef::from(backup);
+    let removed = async { remove(environment, &locate(environment, None, &reference).await?).await };
+    match removed.await {
+        Ok(()) => report.removed.push(RemovedStreamBackup::of(backup)),
+        // Another process has removed it.
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => report.failed.push(UnremovedStreamBackup {
+            id: backup.id,
+            profile: backup.profile.clone(),
+            error: error.chain(),
+        }),
+    }
+}
+
+/// Finishes the removals that were interrupted.
+async fn finish_interrupted(
+    environment: &Environment,
+    options: &CleanupOptions,
+    report: &mut StreamCleanupReport,
+) -> Result<()> {
+    for (name, storage) in &environment.storages {
+        if !options.profiles.is_empty() && !options.profiles.contains(name) {
+            continue;
+        }
+        for record in list(storage, None).await?.removals {
+            let failed = report.failed.iter().any(|failed| record.as_ref().contains(&failed.id.to_string()));
+            if failed {
+                continue;
+            }
+            if let Err(error) = finish_record(environment, storage, &record).await {
+                tracing::warn!(
+                    target: "koan::backup", record = %record, error = %error.chain(),
+                    "the interrupted removal of a single backup was not finished"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the object name and the object id, if the object id is known.
+fn stream_key(backup: &StreamBackupHandle) -> Option<(String, String)> {
+    Some((backup.object.clone(), backup.object_id.clone()?))
+}
+
+/// Which streams exist in their stores.
+struct ExistingStreams<'e> {
+    environment: &'e Environment,
+    known: BTreeMap<(String, String), Option<StreamKeepReason>>,
+}
+
+impl ExistingStreams<'_> {
+    /// Returns why the only backup of a stream is kept, or `None` if the stream does not exist.
+    async fn keep_reason(&mut self, key: &(String, String)) -> Option<StreamKeepReason> {
+        if let Some(reason) = self.known.get(key) {
+            return *reason;
+        }
+        let reason = match self.exists(key).await {
+            Ok(true) => Some(StreamKeepReason::LastOfExistingStream),
+            Ok(false) => None,
+            Err(error) => {
+                tracing::warn!(
+                    target: "koan::backup", object = %key.0, error = %error.chain(),
+                    "it is not known whether a stream exists, so its only backup is kept"
+                );
+                Some(StreamKeepReason::UnknownStream)
+            }
+        };
+        self.known.insert(key.clone(), reason);
+        reason
+    }
+
+    async fn exists(&self, (object, object_id): &(String, String)) -> Result<bool> {
+        let of = StreamType::find(self.environment, object)?;
+        let snapshot = of.provider.snapshot().await?;
+        Ok(events_of(snapshot.as_ref(), &of)?.open(object, object_id).await?.is_some())
+    }
+}

@@ -1,0 +1,91 @@
+//! Verifies a single backup.
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::read::{identities_for, locate};
+use super::stream_type::StreamType;
+use crate::archive::hash_of;
+use crate::archive::stream_file::{StreamFile, StreamFileKey, damaged};
+use crate::catalog::stream_backups::{StreamBackupHandle, StreamBackupRef};
+use crate::environment::Environment;
+use crate::foundation::cancellation::until_cancelled;
+use crate::foundation::error::{Error, ErrorKind, Result};
+
+/// The report of the verification of a single backup.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StreamVerification {
+    /// The backup.
+    pub backup: StreamBackupHandle,
+    /// The number of events, of all streams, that were decoded as their type. `None` if the content was not read,
+    /// because it is damaged or no key decrypts it.
+    pub events: Option<u64>,
+    /// The problem, if the backup is damaged.
+    pub problem: Option<String>,
+    /// Why only the hash of the stored file was compared: no key decrypts the content.
+    pub note: Option<String>,
+}
+
+impl StreamVerification {
+    /// Returns whether no problem was found. If there is a [`note`](Self::note), the content was not read.
+    pub fn is_valid(&self) -> bool {
+        self.problem.is_none()
+    }
+
+    /// Returns the report if no problem was found.
+    ///
+    /// # Errors
+    /// The backup is damaged.
+    pub fn require_valid(self) -> Result<Self> {
+        match &self.problem {
+            None => Ok(self),
+            Some(problem) => Err(Error::new(ErrorKind::Corrupt, problem.clone())),
+        }
+    }
+}
+
+/// Verifies the hash of a single backup and its complete content.
+///
+/// # Errors
+/// The backup does not exist, or its storage or a key source fails. Damage is no error: it is in the report.
+pub(crate) async fn run(
+    environment: &Environment,
+    profile: Option<&str>,
+    backup: &StreamBackupRef,
+    cancel: &CancellationToken,
+) -> Result<StreamVerification> {
+    let stored = until_cancelled(cancel, locate(environment, profile, backup)).await?;
+    let identities = until_cancelled(cancel, identities_for(environment, &stored)).await?;
+    let handle = stored.handle(&identities).await?;
+    let mut report = StreamVerification { backup: handle, events: None, problem: None, note: None };
+    let id = stored.meta.backup_id;
+    let read = async {
+        match StreamFile::find(stored.storage, &stored.meta, &identities).await? {
+            StreamFileKey::Found(file) => {
+                let of = StreamType::find(environment, &stored.meta.object_name)?;
+                let (_, counts) = file.verify(of.codec, cancel).await?;
+                report.events = Some(counts.events);
+            }
+            StreamFileKey::Missing(object, missing) => {
+                if hash_of(&object).await? != stored.meta.sha256 {
+                    let text = "its content has another hash than its `.meta` states";
+                    return Err(damaged(id, Error::new(ErrorKind::Corrupt, text)));
+                }
+                report.note = Some(missing.note(&format!("single backup {id}")));
+            }
+        }
+        Ok(())
+    };
+    match until_cancelled(cancel, read).await {
+        Ok(()) => {}
+        Err(error)
+            if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Record | ErrorKind::Incompatible) =>
+        {
+            report.problem = Some(error.chain());
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(report)
+}

@@ -1,0 +1,7 @@
+//! Event streams in archives: backup, verification, restore, and everything that treats them like entities.
+
+mod backing_up;
+mod damage;
+mod other_operations;
+mod restoring;
+mod shop;
