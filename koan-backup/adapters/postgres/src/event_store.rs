@@ -9,6 +9,7 @@ pub(super) mod coverage;
 mod duplicate_names;
 mod insert;
 mod lookup;
+mod names;
 pub(super) mod queries;
 mod removal;
 pub(super) mod rows;

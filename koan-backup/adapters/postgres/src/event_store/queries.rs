@@ -1,7 +1,5 @@
 //! The queries of an event store that return few rows.
 
-use std::collections::BTreeSet;
-
 use futures::TryStreamExt as _;
 use koan_backup_core::event_store::{
     OpenedStream, OpenedStreams, StreamEvent, StreamHead, StreamHeads, StreamPart, StreamSnapshot,
@@ -14,63 +12,12 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::super::literal::literal;
-use super::tables::{KeyColumns, ObjectName, StoreTables, text_of};
+use super::tables::{KeyColumns, StoreTables};
 
 /// A parameter of a query with its type.
 pub(in super::super) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
 
 impl StoreTables {
-    /// Returns the object names of all rows, in the order of their bytes.
-    pub(in super::super) async fn object_names(&self, connection: &Connection) -> Result<Vec<String>> {
-        let mut names = BTreeSet::new();
-        for keys in self.keys() {
-            for row in
-                keys.query(connection, "reading the object names", &keys.select_object_names(), &[]).await?
-            {
-                names.insert(keys.name(&row, keys.object.column().map(|column| column.name.as_str()))?);
-            }
-        }
-        Ok(names.into_iter().collect())
-    }
-
-    /// Returns the next object ids, in the order of their bytes.
-    pub(in super::super) async fn object_ids(
-        &self,
-        connection: &Connection,
-        object: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<String>> {
-        let tables: Vec<&KeyColumns> = self.keys().filter(|keys| keys.admits_object(object)).collect();
-        let Some(first) = tables.first() else { return Ok(Vec::new()) };
-        let ids: Vec<String> = tables
-            .iter()
-            .map(|keys| {
-                let (id, rows) = (text_of(&keys.id), keys.rows());
-                format!(
-                    "SELECT {id} COLLATE \"C\" AS id FROM {rows} WHERE {} AND \
-                     ($2::pg_catalog.text IS NULL OR {id} COLLATE \"C\" > $2::pg_catalog.text)",
-                    keys.has_object_or_null()
-                )
-            })
-            .collect();
-        // An id that is NULL comes first, so that it is found.
-        let query = format!(
-            "SELECT x.id FROM ({}) AS x ORDER BY x.id COLLATE \"C\" NULLS FIRST LIMIT $3",
-            // UNION removes duplicates.
-            match ids.as_slice() {
-                [one] => format!("SELECT DISTINCT y.id FROM ({one}) AS y"),
-                several => several.join(" UNION "),
-            }
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let parameters: [Parameter<'_>; 3] =
-            [(&object, Type::TEXT), (&after, Type::TEXT), (&limit, Type::INT8)];
-        let rows = first.query(connection, "reading the object ids", &query, &parameters).await?;
-        rows.iter().map(|row| first.name(row, Some(&first.id.name))).collect()
-    }
-
     /// Opens the stream of an aggregate.
     pub(in super::super) async fn open(
         &self,
@@ -190,8 +137,8 @@ impl StoreTables {
             ),
             false => "NULL::pg_catalog.int8".to_owned(),
         };
-        let snapshots = self.snapshots.iter().map(|snapshots| &snapshots.keys);
-        let has_snapshot = snapshots.filter(|keys| keys.admits_object(object)).next().map_or_else(
+        let mut snapshots = self.snapshots.iter().map(|snapshots| &snapshots.keys);
+        let has_snapshot = snapshots.find(|keys| keys.admits_object(object)).map_or_else(
             || "false".to_owned(),
             |keys| format!("EXISTS (SELECT FROM {} WHERE {})", keys.rows(), keys.has_object_and_id("k.id")),
         );
@@ -270,49 +217,6 @@ impl StoreTables {
 }
 
 impl KeyColumns {
-    /// Returns the query for all object names.
-    fn select_object_names(&self) -> String {
-        let rows = self.rows();
-        let column = match &self.object {
-            ObjectName::Constant(name) => {
-                return format!(
-                    "SELECT {}::pg_catalog.text WHERE EXISTS (SELECT FROM {rows})",
-                    literal(name)
-                );
-            }
-            ObjectName::Column(column) => column,
-        };
-        let (name, text) = (column.qualified(), text_of(column));
-        if !(self.is_unique() && column.not_null && column.is_plain_text()) {
-            return format!("SELECT DISTINCT {text} FROM {rows}");
-        }
-        // There are few names and many events. Each step finds the next name in the index.
-        format!(
-            "WITH RECURSIVE names (name) AS (\
-             (SELECT {text} FROM {rows} ORDER BY {name} LIMIT 1) UNION ALL \
-             SELECT (SELECT {text} FROM {rows} WHERE {name} > n.name ORDER BY {name} LIMIT 1) FROM names AS n \
-             WHERE n.name IS NOT NULL) \
-             SELECT n.name FROM names AS n WHERE n.name IS NOT NULL"
-        )
-    }
-
-    /// Reads a name or an id of a query. `column` is its column.
-    fn name(&self, row: &Row, column: Option<&str>) -> Result<String> {
-        let fault = match row.try_get::<_, Option<String>>(0) {
-            Ok(Some(name)) => return Ok(name),
-            Ok(None) => "with NULL",
-            Err(_) => "with text that is not valid UTF-8",
-        };
-        Err(Error::new(
-            ErrorKind::Record,
-            format!(
-                "table `{}` has a row {fault} in column `{}`, so it belongs to no stream; correct or remove the row",
-                self.table.display_name,
-                column.unwrap_or_default()
-            ),
-        ))
-    }
-
     fn null_version(&self, object: &str, id: &str) -> Error {
         Error::new(
             ErrorKind::Record,

@@ -14,7 +14,7 @@ use super::PostgresSnapshot;
 #[derive(Debug)]
 pub(super) enum JoinedConnection {
     /// A connection that has joined the exported snapshot.
-    Reader(Connection),
+    Reader(Box<Connection>),
     /// The only connection of a snapshot that the server does not export.
     Holder(OwnedMutexGuard<Connection>),
 }
@@ -34,7 +34,7 @@ impl PostgresSnapshot {
     /// Returns a connection that reads in the snapshot.
     pub(super) async fn join(&self) -> Result<JoinedConnection> {
         match &self.exported {
-            Some(snapshot) => self.reader(snapshot).await.map(JoinedConnection::Reader),
+            Some(snapshot) => self.reader(snapshot).await.map(Box::new).map(JoinedConnection::Reader),
             None => Ok(JoinedConnection::Holder(self.holder.clone().lock_owned().await)),
         }
     }
@@ -43,7 +43,7 @@ impl PostgresSnapshot {
     pub(super) async fn give_back(&self, connection: JoinedConnection) -> Result<()> {
         if let JoinedConnection::Reader(connection) = connection {
             self.require_locks().await?;
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(*connection);
         }
         Ok(())
     }
