@@ -167,6 +167,8 @@ pub use koan_backup_postgres::{CqrsEs, EventTables, SnapshotTable};
 #[cfg(feature = "postgres")]
 pub use koan_backup_postgres::{Postgres, PostgresOptions};
 pub use koan_backup_repository::{Repositories, Repository, RepositoryError, RestoreOutcome, RestoreRequest};
+#[cfg(all(feature = "sqlite", not(feature = "postgres")))]
+pub use koan_backup_sqlite::{CqrsEs, EventTables, SnapshotTable};
 #[cfg(feature = "sqlite")]
 pub use koan_backup_sqlite::{Sqlite, SqliteOptions};
 pub use tokio_util::sync::CancellationToken;

@@ -6,6 +6,7 @@ mod builder;
 mod file_faults;
 mod files;
 mod lying;
+mod sqlite;
 
 use std::sync::Arc;
 

@@ -64,5 +64,6 @@ mod documented;
 #[cfg(test)]
 mod tests;
 
+pub use koan_backup_sql::event_tables::{CqrsEs, EventTables, SnapshotTable};
 pub use options::SqliteOptions;
 pub use provider::Sqlite;

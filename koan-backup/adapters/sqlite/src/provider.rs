@@ -57,7 +57,7 @@ impl Sqlite {
     /// as the entities, and restores write them in the same transaction. Triggers of the tables do not fire then.
     ///
     /// ```
-    /// use koan_backup::{Sqlite, event_store::{CqrsEs, EventTables}};
+    /// use koan_backup::{CqrsEs, EventTables, Sqlite};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = tempfile::tempdir()?;
     /// # std::env::set_current_dir(folder.path())?;
@@ -127,7 +127,7 @@ impl Provider for Sqlite {
             let mut description = crate::coverage::describe(reader, &entities, &ignored)?;
             if let Some(names) = &event_tables {
                 let tables = reader.store_tables(names)?;
-                crate::event_store::refuse_shared_tables(tables, &mut description.entities);
+                crate::event_store::refuse_shared_tables(tables, &description.entities)?;
                 crate::event_store::add_to_description(tables, &ignored, &mut description);
             }
             Ok(description)

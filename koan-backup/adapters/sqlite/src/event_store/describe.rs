@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use koan_backup_core::provider::{EntityCoverage, ProviderDescription};
+use koan_backup_core::{
+    Error, ErrorKind, Result,
+    provider::{EntityCoverage, ProviderDescription},
+};
 
 use super::StoreTables;
 use super::store_tables::StoreTable;
@@ -37,21 +40,24 @@ pub(crate) fn add_to_description(
     }
 }
 
-/// Refuses entities whose table belongs to the event store.
-pub(crate) fn refuse_shared_tables(tables: &StoreTables, entities: &mut [EntityCoverage]) {
-    for coverage in entities {
-        let Some(table) = coverage.table.as_deref().filter(|table| is_event_table(tables, table)) else {
-            continue;
-        };
-        let problem = format!(
-            "its table `{table}` belongs to the event store; declare the events with #[derive(EventStream)] instead of \
-             an entity, or name other tables with `Sqlite::event_store`"
-        );
-        coverage.problem = Some(match coverage.problem.take() {
-            Some(other) => format!("{other}; {problem}"),
-            None => problem,
-        });
-    }
+/// Refuses an entity whose table belongs to the event store.
+///
+/// # Errors
+/// There is such an entity. The error contains the remedy.
+pub(crate) fn refuse_shared_tables(tables: &StoreTables, entities: &[EntityCoverage]) -> Result<()> {
+    let shared = entities.iter().find_map(|coverage| {
+        let table = coverage.table.as_deref().filter(|table| is_event_table(tables, table))?;
+        Some((&coverage.entity, table))
+    });
+    let Some((entity, table)) = shared else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Configuration,
+        format!("table `{table}` belongs to the event store and to entity {entity}, so a restore would write it twice"),
+    )
+    .with_help(
+        "declare the events with #[derive(EventStream)] instead of an entity, or name other tables with \
+         `Sqlite::event_store`",
+    ))
 }
 
 /// Returns whether a table belongs to the event store.
