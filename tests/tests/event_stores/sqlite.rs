@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use koan_backup::event_store::{EventReader, JsonText, StreamEvent, StreamPart, StreamSnapshot, conformance};
+use koan_backup::event_store::{EventReader, JsonText, StreamEvent, StreamPart, StreamSnapshot};
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider, SessionIntent, SessionOptions};
 use koan_backup::{CqrsEs, ErrorKind, EventTables, Result};
@@ -93,20 +93,13 @@ async fn snapshots_of(store: &Sqlite, object: &str) -> Result<Vec<StreamSnapshot
     reader.all_snapshots(object).await?.try_concat().await
 }
 
-/// Writes the events in one session.
-async fn write(store: &Sqlite, object: &str, events: Vec<StreamEvent>) -> Result<()> {
-    let mut session = store.begin_restore(&SessionOptions::default()).await?;
-    session.events().expect("the provider has an event store").append(object, events).await?;
-    session.commit().await.map(drop)
-}
-
 fn text_of(error: &koan_backup::Error) -> String {
     format!("{} {}", error.chain(), error.help().unwrap_or_default())
 }
 
 async fn require_conformance(sql: &str, tables: impl Fn() -> EventTables) {
     let mut databases = Vec::new();
-    conforms(async || {
+    let _ = conforms(async || {
         let database = Database::new(sql);
         let store = Arc::new(database.store(tables())) as Arc<dyn Provider>;
         databases.push(database);
