@@ -40,6 +40,7 @@
 //! | [`builders`] | the return types of the methods of [`Koan`]: the options of each operation |
 //! | [`report`] | the results of operations |
 //! | [`catalog`], [`retention`], [`maintenance`] | existing backups, which of them stay, and what runs in the background |
+//! | [`streams`] | single backups of event streams: their handles, builders and reports |
 //! | [`storage`], [`encryption`] | options of storage profiles; recipients and keys |
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |

@@ -69,6 +69,8 @@ pub struct KoanBuilder {
     registry: Registry,
     expected_crates: Vec<String>,
     providers: Vec<(String, Arc<dyn Provider>)>,
+    /// The names of the providers that contain only event streams.
+    event_stores: BTreeSet<String>,
     storages: Vec<(String, Storage)>,
     default_storage: Option<String>,
     default_storage_directory: Option<PathBuf>,
@@ -108,6 +110,7 @@ impl KoanBuilder {
             registry: Registry::linked(),
             expected_crates: Vec::new(),
             providers: Vec::new(),
+            event_stores: BTreeSet::new(),
             storages: Vec::new(),
             default_storage: None,
             default_storage_directory: None,

@@ -1,7 +1,7 @@
 //! Compares koan-backup with widely used tools in one run, and prints a table.
 //!
 //! ```sh
-//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --catalog | --http | --declarations]
+//! cargo run --release -p koan-backup-bench -- [--scale 1.0] [--runs 3] [--levels] [--compile] [--postgres [--parts] | --streams | --catalog | --http | --declarations]
 //! ```
 //!
 //! Each operation of koan-backup is measured in a separate process, from its start to its end. The times are
@@ -18,6 +18,7 @@ mod orders;
 mod parts;
 mod peer;
 mod postgres;
+mod streams;
 mod table;
 mod work;
 
@@ -61,6 +62,11 @@ fn main() -> Result<()> {
         println!("{table}");
         return Ok(());
     }
+    if settings.streams {
+        streams::measure(&mut table, settings.scale, settings.runs)?;
+        println!("{table}");
+        return Ok(());
+    }
     if settings.postgres {
         let small_peak = postgres::measure(&mut table, settings.scale / 10.0, &settings)?;
         let large_peak = postgres::measure(&mut table, settings.scale, &settings)?;
@@ -90,6 +96,7 @@ struct Settings {
     levels: bool,
     postgres: bool,
     parts: bool,
+    streams: bool,
     catalog: bool,
     http: bool,
     declarations: bool,
@@ -104,6 +111,7 @@ impl Settings {
             levels: false,
             postgres: false,
             parts: false,
+            streams: false,
             catalog: false,
             http: false,
             declarations: false,
@@ -118,13 +126,14 @@ impl Settings {
                 "--levels" => settings.levels = true,
                 "--postgres" => settings.postgres = true,
                 "--parts" => settings.parts = true,
+                "--streams" => settings.streams = true,
                 "--catalog" => settings.catalog = true,
                 "--http" => settings.http = true,
                 "--declarations" => settings.declarations = true,
                 "--compile" => settings.compiling = Compiling::Measured,
                 unknown => {
                     return Err(format!(
-                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts, --catalog, --http and --declarations"
+                        "option `{unknown}` is unknown; the options are --scale, --runs, --levels, --compile, --postgres, --parts, --streams, --catalog, --http and --declarations"
                     )
                     .into());
                 }

@@ -8,7 +8,7 @@ use koan_backup::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::measured::{Measured, run};
-use crate::{Result, encrypted, orders, postgres};
+use crate::{Result, encrypted, orders, postgres, streams};
 
 /// The file name of the database in the folder of a run.
 pub(crate) const DATABASE: &str = "orders.db";
@@ -24,6 +24,9 @@ pub(crate) enum Operation {
     EncryptedBackup,
     PostgresBackup,
     PostgresRestore,
+    StreamsBackup,
+    StreamsRestore,
+    SingleStreamBackup,
     Verify,
     VerifyEncrypted,
     Restore,
@@ -65,6 +68,9 @@ impl Operation {
             Self::PostgresBackup | Self::PostgresRestore => {
                 postgres::context(folder, postgres::database_of(self))?
             }
+            Self::StreamsBackup | Self::StreamsRestore | Self::SingleStreamBackup => {
+                streams::context(folder)?
+            }
             _ => orders::context(folder)?,
         };
         let koan = builder
@@ -74,13 +80,16 @@ impl Operation {
             .await?;
         match self {
             Self::Backup(compression) => drop(koan.backup("orders").compression(compression).await?),
-            Self::PostgresBackup => drop(koan.backup("orders").await?),
+            Self::PostgresBackup | Self::StreamsBackup => drop(koan.backup("orders").await?),
+            Self::SingleStreamBackup => drop(koan.streams("order")?.backup(streams::LONGEST).await?),
             Self::EncryptedBackup => {
                 let backup = koan.backup("orders").await?;
                 backup.manifest().encryption.as_ref().ok_or("the backup is not encrypted")?;
             }
             Self::Verify | Self::VerifyEncrypted => drop(koan.verify("orders").await?.require_valid()?),
-            Self::Restore | Self::PostgresRestore => drop(koan.restore("orders").await?),
+            Self::Restore | Self::PostgresRestore | Self::StreamsRestore => {
+                drop(koan.restore("orders").await?)
+            }
             Self::RestoreUnverified => drop(koan.restore("orders").without_verification().await?),
         }
         let manifests = koan.backups().await?;

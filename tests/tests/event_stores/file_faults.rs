@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use futures::future::join_all;
 use koan_backup::event_store::{EventReader, EventStore as _, JsonText, NewEvent, StreamEvent, StreamPart};
+use koan_backup::provider::SessionIntent;
 use koan_backup::{ErrorKind, EventFiles, ExpectedVersion, Result, Storage};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::wait::dropped_at;
@@ -105,6 +106,31 @@ async fn a_removal_that_was_committed_is_visible_and_completed_by_the_next_chang
     let paths = files(&memory).await;
     assert!(paths.iter().all(|path| !path.contains("journal")), "{paths:?}");
     assert_eq!(paths.iter().filter(|path| path.contains("/1/")).count(), 2, "{paths:?}");
+}
+
+#[tokio::test]
+async fn of_two_undecided_changes_of_an_aggregate_one_is_discarded() {
+    for begins in ["the held change", "the other change"] {
+        let (_, faulty, store, other) = faulty();
+        append(&store, "1", &["A"]).await.expect("an event is appended");
+        let mut session = None;
+        if begins == "the other change" {
+            session = Some(other.begin_restore(SessionIntent::Apply).await.expect("a session"));
+        }
+        faulty.fail([Fault::always(Operation::Put, "outcome", Failure::Held)]);
+        let held = tokio::spawn(async move { append(&store, "1", &["B"]).await });
+        faulty.until_called(Operation::Put, "outcome", 1).await;
+        let mut session = match session {
+            Some(session) => session,
+            None => other.begin_restore(SessionIntent::Apply).await.expect("a session"),
+        };
+        let event = events(&["C"]).remove(0).into_stream_event("1", "1", 1);
+        session.writer().append("order", vec![event]).await.expect("appended");
+        session.commit().await.expect("the change that waits for its outcome is discarded");
+        faulty.resume();
+        assert_eq!(held.await.expect("the task ends").expect("the append is repeated"), Some(2));
+        assert_eq!(types(&other).await, ["A", "C", "B"], "{begins} began first");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod declared;
+mod default_provider;
 mod event_store;
 mod providers;
 mod raw;

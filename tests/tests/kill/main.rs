@@ -4,6 +4,7 @@
 
 mod backup;
 mod catalog;
+mod event_files;
 mod files;
 mod harness;
 #[cfg(unix)]
@@ -16,6 +17,7 @@ mod streams;
 mod uploads;
 
 use backup::KilledBackup;
+use event_files::KilledEventRestore;
 use files::KilledFileRestore;
 use harness::kill;
 use rekey::KilledRekey;
@@ -41,6 +43,13 @@ fn a_killed_rekey_leaves_a_backup_that_one_of_the_keys_decrypts() {
 #[test]
 fn a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored() {
     kill::<KilledFileRestore>("a_killed_restore_of_files_leaves_them_unchanged_or_fully_restored");
+}
+
+#[test]
+fn a_killed_restore_of_event_files_leaves_all_streams_unchanged_or_fully_restored() {
+    kill::<KilledEventRestore>(
+        "a_killed_restore_of_event_files_leaves_all_streams_unchanged_or_fully_restored",
+    );
 }
 
 #[cfg(unix)]

@@ -4,6 +4,7 @@
 mod chinook;
 mod conformance;
 mod equality;
+mod event_store;
 mod faults;
 mod fixture;
 mod indexes;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use koan_backup::streams::BulkProgress;
-use koan_backup::{ConflictMode, MemoryEvents};
+use koan_backup::{ConflictMode, EventFiles, MemoryEvents, Storage};
 
 use crate::shop::{FULL, PLAIN, Shop, content};
 
@@ -82,13 +82,48 @@ async fn every_stream_of_a_type_is_backed_up_and_restored_with_one_call_each() {
 
     let empty = MemoryEvents::new();
     let koan = shop.koan_for(&empty).await;
-    let restored = koan.restore_streams(report.handles.clone()).max_concurrency(1).await.expect("done");
+    let restored = koan.restore_streams(report.handles.clone()).max_concurrency(8).await.expect("done");
     assert!(restored.is_fully_successful(), "{:?}", restored.failures());
     assert_eq!(content(&empty, "order", FULL).await, content(&shop.events, "order", FULL).await);
     let again = koan.restore_streams(&report.handles).continue_on_error().await.expect("done");
     assert!(again.is_fully_failed(), "every stream exists");
-    let overwrite =
-        koan.restore_streams(&report.handles).max_concurrency(1).on_conflict(ConflictMode::Overwrite);
+    let overwrite = koan.restore_streams(&report.handles).on_conflict(ConflictMode::Overwrite);
     assert!(overwrite.await.expect("done").is_fully_successful());
     assert_eq!(empty.events("order", "order-007").len(), 1);
+}
+
+#[tokio::test]
+async fn a_durable_store_with_one_writer_is_restored_concurrently_and_reads_the_same() {
+    let shop = Shop::new();
+    let orders = shop.koan().await.streams("order").expect("declared");
+    let handles = orders.backup_all().full().await.expect("done").handles;
+    let files =
+        EventFiles::in_storage(Storage::local(shop.directory.path().join("events")).expect("a directory"));
+    let builder = shop.builder().storage(shop.storage()).keys(shop.keys()).event_store(files.clone());
+    let koan = builder.build().await.expect("a context");
+    for _ in 0..2 {
+        let restore = koan.restore_streams(&handles).max_concurrency(8).on_conflict(ConflictMode::Overwrite);
+        let restored = restore.await.expect("done");
+        assert!(restored.is_fully_successful(), "{:?}", restored.failures());
+    }
+    let again = koan.streams("order").expect("declared").backup_all().full().await.expect("done");
+    for (again, handle) in again.handles.iter().zip(&handles) {
+        assert_eq!((again.event_count, again.snapshot_count), (handle.event_count, handle.snapshot_count));
+        let empty = MemoryEvents::new();
+        let id = handle.object_id.as_deref().expect("the id is known");
+        shop.koan_for(&empty)
+            .await
+            .streams("order")
+            .expect("declared")
+            .restore(again)
+            .await
+            .expect("restored");
+        // The files contain no positions.
+        let (mut restored, mut original) =
+            (content(&empty, "order", id).await, content(&shop.events, "order", id).await);
+        for event in restored.events.iter_mut().chain(&mut original.events) {
+            event.position = None;
+        }
+        assert_eq!(restored, original);
+    }
 }

@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::shop::{FULL, PLAIN, Shop, content};
 
+/// An alteration of a `.meta`.
+type Alteration = fn(&mut Value);
+
 /// A single backup whose files can be altered.
 struct Stored {
     shop: Shop,
@@ -237,7 +240,7 @@ async fn a_truncated_gzip_file_with_a_matching_meta_is_damage() {
 #[tokio::test]
 async fn a_meta_that_contradicts_its_content_or_itself_is_refused() {
     let stored = Stored::new(PLAIN).await;
-    let alterations: [(&str, fn(&mut Value)); 6] = [
+    let alterations: [(&str, Alteration); 6] = [
         ("a wrong hash", |meta| meta["sha256"] = "sha256:00".into()),
         ("a wrong version", |meta| meta["streamVersion"] = 0.into()),
         ("a wrong count", |meta| meta["eventCount"] = 1.into()),
@@ -252,7 +255,7 @@ async fn a_meta_that_contradicts_its_content_or_itself_is_refused() {
         stored.damage(case).await;
         std::fs::write(&path, &original).expect("written");
     }
-    let refused: [(&str, fn(&mut Value)); 4] = [
+    let refused: [(&str, Alteration); 4] = [
         ("a path outside", |meta| meta["path"] = "manifests/x.json".into()),
         ("recipients without a sealed description", |meta| {
             meta["encryption"] = serde_json::json!({"recipients": [], "keyIds": []})

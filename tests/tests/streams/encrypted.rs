@@ -120,4 +120,5 @@ async fn a_description_that_was_moved_to_another_backup_is_refused() {
     std::fs::write(own, serde_json::to_vec(&forged).expect("JSON")).expect("written");
     assert_eq!(koan.stream_backup(second.id).await.expect_err("moved").kind(), ErrorKind::Corrupt);
     assert_eq!(koan.stream_backups().await.expect("listed").unreadable.len(), 1);
+    koan.delete_stream_backup(second.id).await.expect("a damaged description does not prevent the deletion");
 }

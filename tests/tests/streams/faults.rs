@@ -108,7 +108,8 @@ async fn a_process_that_ended_before_the_meta_leaves_no_backup() {
     let faulty = Faulty::new().await;
     let handle = faulty.backup().await.expect("made");
     let meta = faulty.files().await.into_iter().find(|path| path.ends_with(".meta")).expect("a `.meta`");
-    faulty.memory.delete(&meta.as_str().into()).await.expect("removed");
+    let meta = object_store::path::Path::parse(meta).expect("a path");
+    faulty.memory.delete(&meta).await.expect("removed");
     assert_eq!(faulty.files().await.len(), 1, "the content is complete");
     assert!(faulty.koan.stream_backups().await.expect("listed").backups.is_empty());
     let error = faulty.koan.verify_stream_backup(handle.id).await.expect_err("no backup");

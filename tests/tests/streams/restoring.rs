@@ -1,11 +1,12 @@
 //! Backup and restore of one aggregate.
 
-use koan_backup::event_store::EventStoreCapabilities;
+use koan_backup::event_store::{EventStore as _, EventStoreCapabilities, StreamDocument, StreamSnapshot};
 use koan_backup::prelude::*;
+use koan_backup::provider::SessionIntent;
 use koan_backup::streams::StreamRestoreOutcome;
 use koan_backup::{ConflictMode, MemoryEvents};
 
-use crate::shop::{FULL, PLAIN, Shop, content, event};
+use crate::shop::{FULL, PLAIN, Shop, content, event, json};
 
 #[tokio::test]
 async fn a_full_backup_restores_everything_and_a_second_restore_changes_nothing() {
@@ -67,7 +68,26 @@ async fn an_empty_or_terminated_stream_and_a_lone_document_or_snapshot_exist() {
     empty.append("order", PLAIN, [event("Paid", r#""Paid""#)]).expect("appended");
     empty.terminate("order", PLAIN, "closed").expect("terminated");
     empty.continue_as("order", PLAIN, "next").expect("continued");
-    for events in [terminated, empty] {
+    let with_document = MemoryEvents::new();
+    let document = content(&shop.events, "order", PLAIN).await.opened.and_then(|opened| opened.document);
+    let document = StreamDocument { version: None, ..document.expect("a document") };
+    let mut session = with_document.begin_restore(SessionIntent::Apply).await.expect("a session");
+    session.writer().put_document("order", document).await.expect("written");
+    session.commit().await.expect("committed");
+    let with_snapshot = MemoryEvents::new();
+    let snapshot = StreamSnapshot {
+        object_id: PLAIN.to_owned(),
+        stream_id: PLAIN.to_owned(),
+        version: 0,
+        number: None,
+        name: None,
+        timestamp: None,
+        payload: json("{}"),
+    };
+    let mut session = with_snapshot.begin_restore(SessionIntent::Apply).await.expect("a session");
+    session.writer().add_snapshots("order", vec![snapshot]).await.expect("written");
+    session.commit().await.expect("committed");
+    for events in [terminated, empty, with_document, with_snapshot] {
         let before = content(&events, "order", PLAIN).await;
         let orders = shop.koan_for(&events).await.streams("order").expect("declared");
         let error = orders.restore(&handle).await.expect_err("the aggregate exists");
@@ -93,14 +113,17 @@ async fn a_backup_without_terminated_streams_replaces_none() {
 async fn a_store_that_cannot_contain_a_part_refuses_the_restore_and_names_the_setting() {
     let shop = Shop::new();
     let orders = shop.koan().await.streams("order").expect("declared");
-    shop.events.add_snapshot("order", PLAIN, "state", crate::shop::json("{}")).expect("a snapshot");
+    shop.events.add_snapshot("order", PLAIN, "state", json("{}")).expect("a snapshot");
     let handle = orders.backup(PLAIN).full().await.expect("the backup is made");
     let simple = MemoryEvents::with_capabilities(EventStoreCapabilities::default());
     let restored = shop.koan_for(&simple).await.streams("order").expect("declared");
     let error = restored.restore(&handle).await.expect_err("the store has no snapshots");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.chain().contains(".without_snapshots()"), "{error:?}");
-    let report = restored.restore(&handle).without_snapshots().await.expect("restored");
+    let error = restored.restore(&handle).without_snapshots().await.expect_err("the store has no documents");
+    assert!(error.chain().contains(".without_document()"), "{error:?}");
+    assert!(simple.events("order", PLAIN).is_empty(), "the events were rolled back");
+    let report = restored.restore(&handle).without_snapshots().without_document().await.expect("restored");
     assert_eq!((report.snapshots, report.events, report.document), (0, 2, false));
     assert_eq!(simple.events("order", PLAIN).len(), 2);
     let full = orders.backup(FULL).full().await.expect("the backup is made");
@@ -153,4 +176,19 @@ async fn an_event_that_does_not_decode_makes_the_backup_fail_and_nothing_is_stor
     assert_eq!(error.kind(), ErrorKind::Record);
     assert!(error.chain().contains("version 2") && !error.chain().contains("secret place"), "{error:?}");
     assert_eq!(shop.files("streams/"), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_stream_that_grows_during_the_backup_is_read_at_the_version_at_which_it_was_opened() {
+    let shop = Shop::new();
+    let koan = shop.koan().await;
+    let events = shop.events.clone();
+    let backup = koan.streams("order").expect("declared").backup(PLAIN).on_progress(move |_| {
+        events.append("order", PLAIN, [event("Paid", r#""Paid""#)]).expect("appended");
+    });
+    let handle = backup.await.expect("the backup is made");
+    assert_eq!((handle.event_count, handle.stream_version), (2, Some(1)));
+    assert!(shop.events.events("order", PLAIN).len() > 2, "the stream has grown");
+    let verified = koan.verify_stream_backup(&handle).await.expect("read").require_valid().expect("valid");
+    assert_eq!(verified.events, Some(2));
 }

@@ -39,10 +39,10 @@ pub(crate) struct StreamFile {
     step_bytes: usize,
 }
 
-/// Why the content of a single backup cannot be decrypted.
+/// The content of a single backup, or why it cannot be decrypted.
 pub(crate) enum StreamFileKey {
     /// The content can be read.
-    Found(StreamFile),
+    Found(Box<StreamFile>),
     /// The content is encrypted, and no key decrypts it.
     Missing(ArchiveObject, MissingKey),
 }
@@ -74,7 +74,12 @@ impl StreamFile {
         }
         let step_bytes = storage.part_bytes();
         let Some(encryption) = &meta.encryption else {
-            return Ok(StreamFileKey::Found(Self { meta: meta.clone(), object, key: None, step_bytes }));
+            return Ok(StreamFileKey::Found(Box::new(Self {
+                meta: meta.clone(),
+                object,
+                key: None,
+                step_bytes,
+            })));
         };
         let summary = encryption.summary();
         let start = object.stored(0..stored_bytes.min(HEADER_BYTES)).await?;
@@ -82,7 +87,7 @@ impl StreamFile {
         match found.map_err(|error| damaged(meta.backup_id, error))? {
             Some(key) => {
                 let key = Some(Arc::new(key));
-                Ok(StreamFileKey::Found(Self { meta: meta.clone(), object, key, step_bytes }))
+                Ok(StreamFileKey::Found(Box::new(Self { meta: meta.clone(), object, key, step_bytes })))
             }
             None => match matching_key(Some(&summary), identities) {
                 Some(id) => {

@@ -114,7 +114,7 @@ fn write(
 /// The destination of the text.
 enum ContentSink {
     Plain(ArchiveSink),
-    Gzip(GzEncoder<ArchiveSink>),
+    Gzip(Box<GzEncoder<ArchiveSink>>),
 }
 
 impl ContentSink {
@@ -126,7 +126,9 @@ impl ContentSink {
         let sink = ArchiveSink::new(upload, recipients)?;
         Ok(match compression {
             StreamCompression::None => Self::Plain(sink),
-            StreamCompression::Gzip => Self::Gzip(GzEncoder::new(sink, flate2::Compression::default())),
+            StreamCompression::Gzip => {
+                Self::Gzip(Box::new(GzEncoder::new(sink, flate2::Compression::default())))
+            }
         })
     }
 

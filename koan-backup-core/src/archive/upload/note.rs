@@ -165,4 +165,20 @@ mod tests {
         storage.remove(&path).await.expect("the record is removed");
         assert_eq!(UploadRecord::read(&storage, &path).await.expect("the record is read"), None);
     }
+
+    #[tokio::test]
+    async fn the_upload_of_a_single_backup_may_run_for_a_day_without_a_lease() {
+        let storage = Storage::memory();
+        let content = "eu/streams/order/a%2Fb/01a20039-2e20-73ff-b80d-43944b669d73.json.gz";
+        let content = Path::parse(content).expect("the path is valid");
+        let (record, path) = (UploadRecord::new(&content, "7".to_owned()), UploadRecord::new_path());
+        record.write(&storage, &path).await.expect("the record is written");
+        let read = UploadRecord::read(&storage, &path).await.expect("the record is read").expect("it exists");
+        assert_eq!(read, record);
+        let now = Timestamp::now();
+        assert!(read.may_be_running(&path, now));
+        assert!(!read.may_be_running(&path, now + SignedDuration::from_hours(25)));
+        let archive = Path::from("archives/backup-nightly-20260101-000000-0a1b2c3d.zip");
+        assert!(!UploadRecord::new(&archive, "7".to_owned()).may_be_running(&path, now));
+    }
 }

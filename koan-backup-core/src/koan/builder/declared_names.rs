@@ -43,7 +43,10 @@ impl KoanBuilder {
 
     /// Moves the default provider and the default storage profile to the first position.
     pub(super) fn put_defaults_first(&mut self) -> Result<()> {
-        if let Some(index) = self.providers.iter().position(|(name, _)| name == DEFAULT_PROVIDER) {
+        let main = self.providers.iter().position(|(name, _)| name == DEFAULT_PROVIDER);
+        // A store that contains only event streams is not the default for entities, although it was added first.
+        let of_entities = || self.providers.iter().position(|(name, _)| !self.event_stores.contains(name));
+        if let Some(index) = main.or_else(of_entities) {
             self.providers[..=index].rotate_right(1);
         }
         let position = |wanted: &str| self.storages.iter().position(|(name, _)| name == wanted);

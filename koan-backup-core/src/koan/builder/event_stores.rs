@@ -37,7 +37,9 @@ impl KoanBuilder {
 
     /// Adds a store of event streams with another name, for the event types that select it with
     /// `#[event_stream(provider = "…")]`.
-    pub fn named_event_store(self, name: impl Into<String>, store: impl EventStore) -> Self {
+    pub fn named_event_store(mut self, name: impl Into<String>, store: impl EventStore) -> Self {
+        let name = name.into();
+        self.event_stores.insert(name.clone());
         self.named_provider(name, EventStoreProvider::new(store))
     }
 }

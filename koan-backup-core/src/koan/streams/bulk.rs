@@ -101,7 +101,7 @@ impl IntoFuture for StreamBackupsBuilder {
 }
 
 /// The builder of restores of many single backups, which runs when it is awaited. Each restore is independent of the
-/// others.
+/// others. Backups are verified at the same time, and written into one store one after another.
 ///
 /// # Cancel safety
 /// If the future is dropped, the restores that were committed remain, and the others are rolled back.

@@ -23,13 +23,11 @@ pub(crate) async fn run(
         }
         Err(error) => return Err(error),
     };
-    // A key source that fails does not prevent the removal.
-    let handle = match identities_for(environment, &stored).await {
-        Ok(identities) => stored.handle(&identities).await?,
-        Err(_) => {
-            StreamBackupHandle::new(stored.profile, stored.meta_path.clone(), stored.meta.clone(), None)
-        }
-    };
+    let described = async { stored.handle(&identities_for(environment, &stored).await?).await };
+    // Neither a key source that fails nor a damaged description prevents the removal.
+    let handle = described.await.unwrap_or_else(|_| {
+        StreamBackupHandle::new(stored.profile, stored.meta_path.clone(), stored.meta.clone(), None)
+    });
     remove(environment, &stored).await?;
     tracing::info!(
         target: "koan::backup", backup = %handle.id, object = %handle.object,

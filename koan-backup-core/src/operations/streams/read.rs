@@ -66,7 +66,7 @@ pub(super) async fn open_content(
     identities: &Arc<Identities>,
 ) -> Result<StreamFile> {
     match StreamFile::find(stored.storage, &stored.meta, identities).await? {
-        StreamFileKey::Found(file) => Ok(file),
+        StreamFileKey::Found(file) => Ok(*file),
         StreamFileKey::Missing(_, missing) => {
             Err(missing.error(&format!("single backup {}", stored.meta.backup_id)))
         }

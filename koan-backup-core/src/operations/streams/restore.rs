@@ -8,6 +8,7 @@ mod lease;
 mod options;
 mod report;
 mod target;
+mod turns;
 
 pub(crate) use options::{RestoredPart, StreamRestoreOptions};
 pub use report::{StreamRestoreOutcome, StreamRestoreReport};
@@ -21,7 +22,7 @@ use self::ids::IdRewrite;
 use self::target::{RestoredParts, StreamTarget};
 use super::read::{identities_for, locate, open_content};
 use super::stream_type::StreamType;
-use crate::archive::stream_file::StreamFile;
+use crate::archive::stream_file::{StreamFile, StreamFileItem, damaged};
 use crate::catalog::stream_backups::{StoredStreamBackup, StreamBackupRef};
 use crate::encryption::Identities;
 use crate::environment::Environment;
@@ -53,6 +54,12 @@ pub(crate) async fn run(
             target: "koan::backup", backup = %id, object = report.object, events = report.events,
             outcome = ?report.outcome, description = options.description.as_deref().unwrap_or_default(),
             "a single backup of an event stream was restored"
+        ),
+        // An error of the store may contain ids, which are content of an encrypted backup.
+        Err(error) if stored.meta.encryption.is_some() => tracing::warn!(
+            target: "koan::backup", backup = %id, kind = ?error.kind(),
+            description = options.description.as_deref().unwrap_or_default(),
+            "a single backup of an event stream was not restored"
         ),
         Err(error) => tracing::warn!(
             target: "koan::backup", backup = %id, error = %error.chain(),
@@ -95,6 +102,8 @@ async fn restore(
     if options.verification == Verification::Complete {
         file.verify(of.codec, cancel).await?;
     }
+    let turn = options.turns.of(of.provider_name);
+    let _turn = until_cancelled(cancel, async { Ok(turn.lock().await) }).await?;
     let session = until_cancelled(cancel, of.provider.begin_restore(&SessionOptions::default())).await?;
     let mut restore = StreamRestore { of: &of, file: &file, source_id: &source_id, ids, parts, options };
     restore.run(session, stored, cancel).await
@@ -163,20 +172,17 @@ impl StreamRestore<'_> {
         }
         let mut items = self.file.items(self.of.codec, &self.options.cancel)?;
         let mut target = StreamTarget::new(writer, self.of, &mut self.ids, self.parts, existing);
-        let mut written = Ok(());
         while let Some(item) = items.next().await {
-            written = target.write(item).await;
-            if written.is_err() {
-                break;
+            if let StreamFileItem::Header(header) = &item
+                && header.object_id != self.source_id
+            {
+                let text = "its content belongs to another aggregate than its `.meta` says";
+                return Err(damaged(stored.meta.backup_id, Error::new(ErrorKind::Corrupt, text)));
             }
+            target.write(item).await?;
         }
-        written?;
         // This compares the hash of everything that was read.
-        let (header, _) = items.finish().await?;
-        if header.object_id != self.source_id {
-            let text = "its content belongs to another aggregate than its `.meta` says";
-            return Err(Error::new(ErrorKind::Corrupt, text));
-        }
+        items.finish().await?;
         target.finish(&mut report).await?;
         Ok(report)
     }

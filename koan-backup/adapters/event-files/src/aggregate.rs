@@ -161,6 +161,12 @@ impl Aggregate {
         versions.map(|version| version.saturating_add(1)).sum()
     }
 
+    /// Returns the size of the files of events.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        let files = self.streams.iter().flat_map(|stream| &stream.files);
+        files.map(|file| file.size_bytes).fold(0, u64::saturating_add)
+    }
+
     pub(crate) fn snapshot_count(&self) -> u64 {
         u64::try_from(self.snapshots.len()).unwrap_or(u64::MAX)
     }

@@ -5,10 +5,11 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use futures::stream;
+use futures::stream::{self, Stream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use koan_backup_core::event_store::{
-    Batches, EventReader, OpenedStreams, StreamDocument, StreamEvent, StreamPart, StreamSnapshot, batches,
+    Batches, EventReader, OpenedStream, OpenedStreams, StreamDocument, StreamEvent, StreamPart,
+    StreamSnapshot, batches,
 };
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -18,6 +19,17 @@ use crate::event_file;
 use crate::listing::{self, Listing};
 use crate::objects::{CONCURRENT_REQUESTS, Objects};
 use crate::path;
+
+/// The events of several aggregates are read at the same time if they have fewer bytes.
+const PREFETCHED_BYTES: u64 = 256 << 10;
+
+/// The events of an aggregate.
+enum LoadedEvents {
+    /// They are few, and were read.
+    Complete(Vec<Vec<StreamEvent>>),
+    /// They are read in pieces.
+    Streamed(Arc<Aggregate>, Box<OpenedStreams>),
+}
 
 /// A reader, which lists the aggregates of an object name once. Each stream alone is read at one version.
 #[derive(Debug)]
@@ -84,19 +96,45 @@ impl FileReader {
         Ok(aggregate)
     }
 
+    /// Returns the object name, the ids and the listed documents of all aggregates in the order of their ids.
+    async fn ids(
+        &self,
+        object: &str,
+    ) -> Result<impl Stream<Item = (String, String, DocumentName)> + Send + use<>> {
+        let (listing, object) = (self.listing(object).await?, object.to_owned());
+        let entry = |(id, document): (&String, &DocumentName)| (object.clone(), id.clone(), document.clone());
+        Ok(stream::iter(listing.iter().map(entry).collect::<Vec<_>>()))
+    }
+
     /// Reads the documents of all aggregates in the order of their ids, several at a time.
     async fn aggregates(
         &self,
         object: &str,
-    ) -> Result<impl futures::Stream<Item = Result<Arc<Aggregate>>> + Send + use<'_>> {
-        let (listing, object) = (self.listing(object).await?, object.to_owned());
-        let ids: Vec<_> = listing.iter().map(|(id, document)| (id.clone(), document.clone())).collect();
-        let aggregates = stream::iter(ids).map(move |(id, document)| {
-            let object = object.clone();
-            async move { self.load(&object, &id, Some(&document)).await }
-        });
-        let aggregates = aggregates.buffered(CONCURRENT_REQUESTS);
+    ) -> Result<impl Stream<Item = Result<Arc<Aggregate>>> + Send + use<'_>> {
+        let loads = self
+            .ids(object)
+            .await?
+            .map(move |(object, id, document)| async move { self.load(&object, &id, Some(&document)).await });
+        let aggregates = loads.buffered(CONCURRENT_REQUESTS);
         Ok(aggregates.try_filter_map(|aggregate| async move { Ok(aggregate) }))
+    }
+
+    /// Reads the events of an aggregate, if they are few.
+    async fn load_events(&self, aggregate: Arc<Aggregate>) -> Result<LoadedEvents> {
+        let opened = aggregate.open()?;
+        if aggregate.size_bytes() > PREFETCHED_BYTES {
+            return Ok(LoadedEvents::Streamed(aggregate, Box::new(opened)));
+        }
+        let batches = self.opened_events(&aggregate, &opened);
+        batches.try_collect().await.map(LoadedEvents::Complete)
+    }
+
+    /// Reads the events of all streams of an aggregate.
+    fn opened_events(&self, aggregate: &Aggregate, opened: &OpenedStreams) -> Batches<'_, StreamEvent> {
+        let stream = |opened: &OpenedStream| {
+            self.stream_events(aggregate, &opened.stream_id, opened.event_count()).boxed()
+        };
+        stream::iter(opened.streams.iter().map(stream).collect::<Vec<_>>()).flatten().boxed()
     }
 
     /// Reads the events of a stream up to a number of them.
@@ -105,7 +143,7 @@ impl FileReader {
         aggregate: &Aggregate,
         stream_id: &str,
         count: u64,
-    ) -> impl futures::Stream<Item = Result<Vec<StreamEvent>>> + Send + use<'_> {
+    ) -> impl Stream<Item = Result<Vec<StreamEvent>>> + Send + use<'_> {
         let files = aggregate.stream(stream_id).map(|stream| stream.files.clone()).unwrap_or_default();
         let files: Vec<_> = files
             .into_iter()
@@ -173,7 +211,7 @@ impl EventReader for FileReader {
         let mut files = aggregate.snapshots.clone();
         files.retain(|file| {
             let stream = opened.streams.iter().find(|stream| stream.stream_id == file.stream_id);
-            !stream.is_some_and(|stream| stream.version.is_some_and(|version| version < file.version))
+            stream.is_none_or(|stream| stream.version.is_none_or(|version| version >= file.version))
         });
         files.sort_by_key(|file| (position(&file.stream_id), file.version));
         let snapshots = stream::iter(files).then(move |file| {
@@ -184,15 +222,15 @@ impl EventReader for FileReader {
     }
 
     async fn all_events(&self, object: &str) -> Result<Batches<'_, StreamEvent>> {
-        let aggregates = self.aggregates(object).await?;
-        let events = aggregates.and_then(move |aggregate| async move {
-            let opened = aggregate.open()?;
-            let streams: Vec<_> = opened
-                .streams
-                .iter()
-                .map(|stream| self.stream_events(&aggregate, &stream.stream_id, stream.event_count()))
-                .collect();
-            Ok(stream::iter(streams).flatten())
+        let loads = self.ids(object).await?.map(move |(object, id, document)| async move {
+            match self.load(&object, &id, Some(&document)).await? {
+                Some(aggregate) => self.load_events(aggregate).await,
+                None => Ok(LoadedEvents::Complete(Vec::new())),
+            }
+        });
+        let events = loads.buffered(CONCURRENT_REQUESTS).map_ok(|loaded| match loaded {
+            LoadedEvents::Complete(batches) => stream::iter(batches.into_iter().map(Ok)).boxed(),
+            LoadedEvents::Streamed(aggregate, opened) => self.opened_events(&aggregate, &opened),
         });
         Ok(events.try_flatten().boxed())
     }

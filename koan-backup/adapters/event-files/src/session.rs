@@ -41,6 +41,8 @@ pub(crate) struct FileSession {
     listings: BTreeMap<String, Arc<Listing>>,
     /// Events that are not written to a file yet.
     pending: Option<Pending>,
+    /// The file of events that was read last, because the next events are often in the same file.
+    pub(crate) last_read: Option<(String, Arc<Vec<StreamEvent>>)>,
     uploads: JoinSet<Result<Uploaded>>,
     /// The files of events and snapshots that were written.
     pub(crate) written: Vec<Path>,
@@ -96,6 +98,7 @@ impl FileSession {
             staged: BTreeMap::new(),
             listings: BTreeMap::new(),
             pending: None,
+            last_read: None,
             uploads: JoinSet::new(),
             written: Vec::new(),
             claimed: Vec::new(),

@@ -1,6 +1,7 @@
 //! Writing within a restore.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -88,12 +89,16 @@ impl FileSession {
 }
 
 /// Returns the files that contain the events with these keys, and the versions that are wanted from each.
-fn files_of(aggregate: &Aggregate, keys: &BTreeMap<&str, Vec<u64>>) -> Vec<(String, EventFile, Vec<u64>)> {
+fn files_of(
+    aggregate: &Aggregate,
+    keys: &BTreeMap<&str, Vec<u64>>,
+) -> Vec<(String, EventFile, BTreeSet<u64>)> {
     let mut files = Vec::new();
     for (stream_id, versions) in keys {
         for file in aggregate.stream(stream_id).into_iter().flat_map(|stream| &stream.files) {
             let range = file.first_version..=file.last_version;
-            let wanted: Vec<_> = versions.iter().copied().filter(|version| range.contains(version)).collect();
+            let wanted: BTreeSet<_> =
+                versions.iter().copied().filter(|version| range.contains(version)).collect();
             if !wanted.is_empty() {
                 files.push(((*stream_id).to_owned(), file.clone(), wanted));
             }
@@ -138,16 +143,33 @@ impl EventWriter for FileSession {
             let found = keys.map(|keys| files_of(aggregate, keys)).unwrap_or_default();
             files.extend(found.into_iter().map(|found| (aggregate.object_id.clone(), found)));
         }
-        let reads = stream::iter(files).map(|(id, (stream_id, file, versions))| async move {
-            let batches = event_file::read(objects, (object, &id), &stream_id, &file);
-            let events = batches.try_fold(Vec::new(), |mut found, batch| {
-                found.extend(batch.into_iter().filter(|event| versions.contains(&event.version)));
-                async move { Ok(found) }
-            });
-            events.await
+        let last_read = self.last_read.clone();
+        let reads = stream::iter(files).map(|(id, (stream_id, file, versions))| {
+            let known = last_read.as_ref().filter(|(name, _)| *name == file.file).cloned();
+            async move {
+                let (name, events) = match known {
+                    Some(known) => known,
+                    None => {
+                        let batches = event_file::read(objects, (object, &id), &stream_id, &file);
+                        let batches: Vec<Vec<_>> = batches.try_collect().await?;
+                        (file.file, Arc::new(batches.into_iter().flatten().collect::<Vec<_>>()))
+                    }
+                };
+                let wanted = events.iter().filter(|event| versions.contains(&event.version));
+                let found: Vec<_> = wanted.cloned().collect();
+                Ok::<_, Error>(((name, events), found))
+            }
         });
-        let found: Vec<Vec<_>> = reads.buffer_unordered(CONCURRENT_REQUESTS).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut reads = reads.buffered(CONCURRENT_REQUESTS);
+        let mut found = Vec::new();
+        let mut last_read = None;
+        while let Some((file, events)) = reads.try_next().await? {
+            last_read = Some(file);
+            found.extend(events);
+        }
+        drop(reads);
+        self.last_read = last_read;
+        Ok(found)
     }
 
     async fn documents_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamDocument>> {

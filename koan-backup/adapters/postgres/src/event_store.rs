@@ -13,4 +13,3 @@ pub(super) mod queries;
 mod removal;
 pub(super) mod rows;
 pub(super) mod tables;
-mod timestamp;

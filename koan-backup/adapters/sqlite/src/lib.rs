@@ -39,6 +39,7 @@ mod ddl;
 mod derived;
 mod diagnosis;
 mod error;
+mod event_store;
 mod form;
 mod index_check;
 mod key_equality;

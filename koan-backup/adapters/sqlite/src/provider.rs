@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use koan_backup_core::{
     Result,
     entity::EntityCodec,
+    event_store::EventStoreCapabilities,
     provider::{
         Capabilities, DatabaseSchema, Finding, Provider, ProviderDescription, ProviderDiagnosis,
         RestoreSession, RestoreTarget, SessionOptions, Snapshot, blocking,
@@ -20,6 +21,7 @@ use crate::connection::Location;
 use crate::session::SqliteSession;
 use crate::snapshot::{Reader, SqliteSnapshot};
 use crate::thread::ConnectionThread;
+use koan_backup_sql::event_tables::EventTables;
 
 /// An SQLite database whose tables contain the records of entities.
 ///
@@ -41,6 +43,8 @@ use crate::thread::ConnectionThread;
 pub struct Sqlite {
     pub(crate) location: Location,
     ignored: Arc<BTreeMap<String, String>>,
+    /// The tables of the event store, if the database contains one.
+    event_tables: Option<Arc<EventTables>>,
 }
 
 impl Sqlite {
@@ -49,9 +53,37 @@ impl Sqlite {
         &self.location.path
     }
 
+    /// Declares that the database contains an event store in these tables. Backups read the events in the same snapshot
+    /// as the entities, and restores write them in the same transaction. Triggers of the tables do not fire then.
+    ///
+    /// ```
+    /// use koan_backup::{Sqlite, event_store::{CqrsEs, EventTables}};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::env::set_current_dir(folder.path())?;
+    /// # rusqlite::Connection::open("shop.db")?.execute_batch("CREATE TABLE other (id INTEGER)")?;
+    ///
+    /// // The tables of the crate `cqrs-es`.
+    /// let shop = Sqlite::open("shop.db")?.event_store(CqrsEs::tables());
+    ///
+    /// // A table of your own.
+    /// let tables = EventTables::new("event_log")
+    ///     .object_id_column("stream")
+    ///     .timestamp_column("recorded_at")
+    ///     .position_column("position");
+    /// let ledger = Sqlite::open("shop.db")?.event_store(tables);
+    /// # drop((shop, ledger));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn event_store(mut self, tables: EventTables) -> Self {
+        self.event_tables = Some(Arc::new(tables));
+        self
+    }
+
     /// Creates the provider for a database whose path and options have been checked.
     pub(crate) fn from_location(location: Location, ignored: BTreeMap<String, String>) -> Self {
-        Self { location, ignored: Arc::new(ignored) }
+        Self { location, ignored: Arc::new(ignored), event_tables: None }
     }
 
     /// Runs a function in a read transaction on a new connection.
@@ -84,9 +116,23 @@ impl Provider for Sqlite {
         self.location.path.file_name().map(|name| name.to_string_lossy().into_owned())
     }
 
+    fn event_store(&self) -> Option<EventStoreCapabilities> {
+        self.event_tables.as_ref().map(|tables| tables.capabilities())
+    }
+
     async fn describe(&self, entities: &[EntityCodec]) -> Result<ProviderDescription> {
         let (entities, ignored) = (entities.to_vec(), Arc::clone(&self.ignored));
-        self.query(move |reader| crate::coverage::describe(reader, &entities, &ignored)).await
+        let event_tables = self.event_tables.clone();
+        self.query(move |reader| {
+            let mut description = crate::coverage::describe(reader, &entities, &ignored)?;
+            if let Some(names) = &event_tables {
+                let tables = reader.store_tables(names)?;
+                crate::event_store::refuse_shared_tables(tables, &mut description.entities);
+                crate::event_store::add_to_description(tables, &ignored, &mut description);
+            }
+            Ok(description)
+        })
+        .await
     }
 
     async fn diagnose(&self, entities: &[EntityCodec], _: &MachineState) -> Result<ProviderDiagnosis> {
@@ -99,15 +145,20 @@ impl Provider for Sqlite {
     }
 
     async fn database_schema(&self) -> Result<DatabaseSchema> {
-        let ignored = Arc::clone(&self.ignored);
+        let (ignored, event_tables) = (Arc::clone(&self.ignored), self.event_tables.clone());
         self.query(move |reader| {
-            crate::database_schema::describe(reader, &|table| crate::coverage::is_ignored(&ignored, table))
+            let tables = event_tables.as_ref().map(|names| reader.store_tables(names)).transpose()?;
+            let is_event_table =
+                |table: &str| tables.is_some_and(|tables| crate::event_store::is_event_table(tables, table));
+            let is_omitted =
+                |table: &str| crate::coverage::is_ignored(&ignored, table) || is_event_table(table);
+            crate::database_schema::describe(reader, &is_omitted)
         })
         .await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        Ok(Box::new(SqliteSnapshot::open(self.location.clone()).await?))
+        Ok(Box::new(SqliteSnapshot::open(self.location.clone(), self.event_tables.clone()).await?))
     }
 
     async fn assess(&self, targets: &[RestoreTarget], options: &SessionOptions) -> Result<Vec<Finding>> {
@@ -116,7 +167,9 @@ impl Provider for Sqlite {
     }
 
     async fn begin_restore(&self, options: &SessionOptions) -> Result<Box<dyn RestoreSession>> {
-        Ok(Box::new(SqliteSession::begin(self.location.clone(), options.clone()).await?))
+        Ok(Box::new(
+            SqliteSession::begin(self.location.clone(), options.clone(), self.event_tables.clone()).await?,
+        ))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod deferred;
+mod events;
 mod indexes;
 mod keys;
 mod previous;
@@ -13,9 +14,12 @@ mod transaction;
 mod trial;
 mod work;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use koan_backup_core::{
     Result,
+    event_store::EventWriter,
     provider::{
         CommitReport, RecordBatch, RestoreSession, RestoreTarget, SessionIntent, SessionOptions,
         TargetTracker, TargetWriter, WriteCounts,
@@ -25,6 +29,7 @@ use koan_backup_core::{
 use super::connection::Location;
 use super::thread::ConnectionThread;
 use apply::TargetState;
+use koan_backup_sql::event_tables::EventTables;
 pub(super) use suspended::droppable_indexes;
 use work::RestoreWork;
 
@@ -34,15 +39,21 @@ use work::RestoreWork;
 pub(super) struct SqliteSession {
     thread: ConnectionThread<RestoreWork>,
     targets: TargetTracker,
+    /// The tables of the event store, if the database contains one.
+    event_tables: Option<Arc<EventTables>>,
 }
 
 impl SqliteSession {
-    pub(super) async fn begin(location: Location, options: SessionOptions) -> Result<Self> {
+    pub(super) async fn begin(
+        location: Location,
+        options: SessionOptions,
+        event_tables: Option<Arc<EventTables>>,
+    ) -> Result<Self> {
         let thread = ConnectionThread::start(move || match options.intent {
             SessionIntent::Apply => RestoreWork::begin(location.open_for_writing()?, &location, options),
             SessionIntent::Compare => RestoreWork::begin_dry_run(&location, options),
         });
-        Ok(Self { thread: thread.await?, targets: TargetTracker::default() })
+        Ok(Self { thread: thread.await?, targets: TargetTracker::default(), event_tables })
     }
 
     async fn call<T: Send + 'static>(
@@ -59,6 +70,10 @@ impl RestoreSession for SqliteSession {
         let number = self.targets.begin()?;
         let target_state = self.call(move |work| work.begin_target(target, number)).await?;
         Ok(Box::new(SqliteWriter { session: self, target_state: Some(Box::new(target_state)) }))
+    }
+
+    fn events(&mut self) -> Option<&mut dyn EventWriter> {
+        self.event_tables.is_some().then_some(self as &mut dyn EventWriter)
     }
 
     async fn check_constraints(&mut self) -> Result<()> {

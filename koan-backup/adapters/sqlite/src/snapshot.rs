@@ -6,10 +6,13 @@ mod duplicates;
 mod physical;
 mod reader;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use koan_backup_core::{
     Result, SetName,
     entity::EntityCodec,
+    event_store::EventReader,
     provider::{Consistency, ReadRequest, ReadSummary, RecordSink, Snapshot},
 };
 
@@ -18,19 +21,26 @@ pub(super) use physical::PhysicalForm;
 pub(super) use reader::Reader;
 
 use super::connection::Location;
+use super::event_store::SqliteEventReader;
 use super::thread::ConnectionThread;
+use koan_backup_sql::event_tables::EventTables;
 
 /// A consistent view of the database: a read transaction on a dedicated thread.
 #[derive(Debug)]
 pub(super) struct SqliteSnapshot {
-    thread: ConnectionThread<Reader>,
+    thread: Arc<ConnectionThread<Reader>>,
+    /// The reader of the event store, if the database contains one.
+    events: Option<SqliteEventReader>,
 }
 
 impl SqliteSnapshot {
-    pub(super) async fn open(location: Location) -> Result<Self> {
+    pub(super) async fn open(location: Location, event_tables: Option<Arc<EventTables>>) -> Result<Self> {
         let thread =
             ConnectionThread::start(move || Reader::begin(location.open_for_reading()?, &location)).await?;
-        Ok(Self { thread })
+        let thread = Arc::new(thread);
+        let reader = |names| SqliteEventReader::new(Arc::clone(&thread), names);
+        let events = event_tables.map(reader);
+        Ok(Self { thread, events })
     }
 }
 
@@ -47,6 +57,10 @@ impl Snapshot for SqliteSnapshot {
 
     async fn read(&self, request: ReadRequest, sink: RecordSink) -> Result<ReadSummary> {
         self.thread.run(move |reader, status| cursor::read(reader, &request, sink, status)).await
+    }
+
+    fn events(&self) -> Option<&dyn EventReader> {
+        self.events.as_ref().map(|reader| reader as &dyn EventReader)
     }
 
     async fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {

@@ -91,7 +91,7 @@ impl EventWriter for LyingSession {
                 }
                 Violation::ReassignsPositions => event.position = None,
                 Violation::FillsGaps => {
-                    let heads = self.memory().heads(object, &[event.object_id.clone()]).await?;
+                    let heads = self.memory().heads(object, std::slice::from_ref(&event.object_id)).await?;
                     let last = heads.first().and_then(|heads| heads.streams.first()).map(|head| head.version);
                     event.version = last.map_or(0, |last| last + 1);
                 }

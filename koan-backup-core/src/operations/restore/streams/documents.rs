@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use super::{Difference, ObjectDecisions, Target, other_part};
+use super::decisions::{Difference, ObjectDecisions};
+use super::target::{Target, other_part};
 use crate::entity::stream::{StreamDocument, StreamPart};
 use crate::foundation::error::Result;
 use crate::provider::event_store::{EventWriter, OrderCheck, RecordPosition, Start, StreamRecords};

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 
+use super::decisions::{Difference, ObjectDecisions};
 use super::other_objects::OtherObjects;
-use super::{Difference, ObjectDecisions, Target, other_part};
+use super::target::{Target, other_part};
 use crate::entity::stream::{StreamEvent, StreamPart};
 use crate::foundation::error::Result;
 use crate::provider::event_store::{

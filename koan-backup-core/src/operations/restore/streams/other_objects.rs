@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Target;
+use super::target::Target;
 use crate::foundation::error::Result;
 
 /// How many object ids are listed at a time.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use super::{ObjectDecisions, Target, other_part};
+use super::decisions::ObjectDecisions;
+use super::target::{Target, other_part};
 use crate::entity::stream::{StreamPart, StreamSnapshot};
 use crate::foundation::error::Result;
 use crate::provider::event_store::{

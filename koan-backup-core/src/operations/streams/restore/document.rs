@@ -1,7 +1,5 @@
 //! The document of the restored aggregate, which must agree with what was restored.
 
-use serde_json::Map;
-
 use super::ids::IdRewrite;
 use crate::entity::stream::{StreamDocument, TerminatedStream};
 
@@ -47,7 +45,7 @@ pub(super) fn restored_document(
         Some(active) => (active, restored.version),
         None => last_terminated?,
     };
-    let attributes = existing.map(|existing| existing.attributes).unwrap_or_else(Map::new);
+    let attributes = existing.map(|existing| existing.attributes).unwrap_or_default();
     Some(StreamDocument {
         object_id: ids.object_id().to_owned(),
         active_stream,

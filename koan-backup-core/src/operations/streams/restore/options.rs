@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
+use super::turns::WriteTurns;
 use crate::operations::restore::Verification;
 use crate::provider::ConflictMode;
 
@@ -28,6 +29,8 @@ pub(crate) struct StreamRestoreOptions {
     pub(crate) document: RestoredPart,
     pub(crate) snapshots: RestoredPart,
     pub(crate) description: Option<String>,
+    /// The turns of the restores that run together.
+    pub(crate) turns: WriteTurns,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -42,6 +45,7 @@ impl Default for StreamRestoreOptions {
             document: RestoredPart::Included,
             snapshots: RestoredPart::Included,
             description: None,
+            turns: WriteTurns::default(),
             cancel: CancellationToken::new(),
         }
     }

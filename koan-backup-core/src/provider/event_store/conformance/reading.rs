@@ -9,6 +9,9 @@ use crate::entity::stream::StreamEvent;
 use crate::foundation::error::Result;
 use crate::provider::event_store::{BatchValue as _, StreamState};
 
+/// A change of an event.
+type Change = fn(&mut StreamEvent);
+
 pub(super) const CASES: &[Case] = &[
     Case::new("events are read as they were written", |store| round_trip(store).boxed()),
     Case::new("each optional value of an event is preserved or refused", |store| optional(store).boxed()),
@@ -38,7 +41,7 @@ async fn round_trip(store: &Subject) -> Result<()> {
 }
 
 async fn optional(store: &Subject) -> Result<()> {
-    let changes: [(&str, fn(&mut StreamEvent)); 8] = [
+    let changes: [(&str, Change); 8] = [
         ("no version of the type", |event| event.schema_version = None),
         ("an external sequencer", |event| event.external_sequencer = Some("seq/17".to_owned())),
         ("an empty external sequencer", |event| event.external_sequencer = Some(String::new())),

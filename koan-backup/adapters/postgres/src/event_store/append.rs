@@ -13,7 +13,6 @@ use super::duplicate_names::has_duplicate_names;
 use super::insert::{InsertedRow, insert_all};
 use super::queries::Parameter;
 use super::tables::{EventsTable, KeyColumns, StoreTables};
-use super::timestamp;
 
 impl StoreTables {
     /// Adds events that continue their streams. Returns the number of added events.
@@ -72,7 +71,6 @@ impl StoreTables {
                 ));
             }
             require_exact_json(&name, &table.payload, &snapshot.payload)?;
-            require_exact_timestamp(&name, table.timestamp.as_ref(), snapshot.timestamp.as_deref())?;
             if !keys.insert((snapshot.object_id.as_str(), snapshot.version)) {
                 return Err(exists(&name));
             }
@@ -176,10 +174,10 @@ impl EventsTable {
             return Err(settings.no_column_for(name, value, column));
         }
         require_exact_json(name, &self.payload, &event.payload)?;
-        if let (Some(column), Some(metadata)) = (&self.metadata, &event.metadata) {
-            require_exact_json(name, column, metadata)?;
+        match (&self.metadata, &event.metadata) {
+            (Some(column), Some(metadata)) => require_exact_json(name, column, metadata),
+            _ => Ok(()),
         }
-        require_exact_timestamp(name, self.timestamp.as_ref(), event.timestamp.as_deref())
     }
 
     /// Refuses a position that another event has. A unique index would have refused it.
@@ -228,15 +226,4 @@ fn require_exact_json(name: &str, column: &StoredColumn, json: &JsonText) -> Res
             column.name
         ),
     ))
-}
-
-/// Refuses a timestamp that its column cannot store exactly.
-fn require_exact_timestamp(name: &str, column: Option<&StoredColumn>, text: Option<&str>) -> Result<()> {
-    let (Some(column), Some(text)) = (column, text) else { return Ok(()) };
-    match timestamp::refusal(column.form, text) {
-        None => Ok(()),
-        Some(reason) => {
-            Err(Error::new(ErrorKind::Record, format!("{name} {reason} (column `{}`)", column.name)))
-        }
-    }
 }

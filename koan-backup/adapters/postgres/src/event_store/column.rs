@@ -148,10 +148,8 @@ impl StoredColumn {
     /// Returns the condition under which the type of the column would change the text `value`, if that is possible.
     pub(super) fn is_changed(&self, value: &str) -> Option<String> {
         match self.form {
-            ColumnForm::Text | ColumnForm::Char | ColumnForm::Uuid => {
-                Some(format!("{} IS DISTINCT FROM {value}", self.read(&self.cast(value))))
-            }
-            _ => None,
+            ColumnForm::Number | ColumnForm::ExactJson | ColumnForm::Jsonb => None,
+            _ => Some(format!("{} IS DISTINCT FROM {value}", self.read(&self.cast(value)))),
         }
     }
 

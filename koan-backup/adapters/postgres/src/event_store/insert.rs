@@ -177,8 +177,9 @@ fn insert_statement(keys: &KeyColumns, columns: &[InsertedColumn<'_>]) -> String
     let input: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
     let overriding =
         if written.iter().any(|(column, _)| column.is_identity) { "OVERRIDING SYSTEM VALUE " } else { "" };
+    // Only the name without a schema accepts several arrays; the search path begins with `pg_catalog`.
     format!(
-        "WITH input AS MATERIALIZED (SELECT * FROM pg_catalog.unnest({}) WITH ORDINALITY AS i({}, number)), \
+        "WITH input AS MATERIALIZED (SELECT * FROM unnest({}) WITH ORDINALITY AS i({}, number)), \
          written AS (INSERT INTO {} ({names}) {overriding}SELECT {} FROM input AS i ORDER BY i.number RETURNING 1) \
          SELECT (SELECT pg_catalog.count(*) FROM written), x.number, x.name \
          FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT y.number, y.name \

@@ -365,7 +365,7 @@ impl KeyColumns {
             return Ok(Vec::new());
         }
         let query = format!(
-            "SELECT {selected} FROM pg_catalog.unnest($2::pg_catalog.text[], $3::pg_catalog.int8[]) AS k(id, number) \
+            "SELECT {selected} FROM unnest($2::pg_catalog.text[], $3::pg_catalog.int8[]) AS k(id, number) \
              JOIN {} ON {} AND {} = k.number",
             self.rows(),
             self.has_object_and_id("k.id"),

@@ -77,7 +77,7 @@ impl StoreTables {
             numbers.push(keys.number_of(object, id, *version)?);
         }
         let condition = format!(
-            "EXISTS (SELECT FROM pg_catalog.unnest($2::pg_catalog.text[], $3::pg_catalog.int8[]) AS k(id, number) \
+            "EXISTS (SELECT FROM unnest($2::pg_catalog.text[], $3::pg_catalog.int8[]) AS k(id, number) \
              WHERE {} AND {} = k.number)",
             keys.has_object_and_id("k.id"),
             keys.version.qualified()

@@ -69,7 +69,7 @@ impl PostgresSnapshot {
         while bytes < MIN_BATCH_BYTES && !has_ended {
             match reading.rows.try_next().await.map_err(|error| failed(&reading.operation, &error))? {
                 Some(row) => {
-                    bytes += row.raw_size_bytes();
+                    bytes += row.raw_size_bytes() + size_of::<StreamEvent>();
                     rows.push(row);
                 }
                 None => has_ended = true,

@@ -1,6 +1,7 @@
 //! The work of a restore session, on the thread of its connection.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use koan_backup_core::{
@@ -16,6 +17,7 @@ use super::super::connection::Location;
 use super::super::ddl;
 use super::super::derived;
 use super::super::error::failed;
+use super::super::event_store::{EventWriting, StoreTables};
 use super::super::mapping::{self, Mapping};
 use super::super::references::{
     BrokenReference, RestoredRows, RowSelection, Rowids, newly_broken, record_dangling,
@@ -26,6 +28,7 @@ use super::apply::{TargetResult, TargetState};
 use super::target::Target;
 use super::transaction::Transaction;
 use super::trial::DryRunDatabase;
+use koan_backup_sql::event_tables::EventTables;
 
 /// The open transaction of a restore, and the state of the restore.
 #[derive(Debug)]
@@ -44,6 +47,10 @@ pub(super) struct RestoreWork {
     shown_tables: BTreeSet<String>,
     /// The indexes that were suspended and put back.
     suspended: Vec<SuspendedObject>,
+    /// The tables of the event store, once they were used.
+    store_tables: Option<Arc<StoreTables>>,
+    /// Whether the restore writes the event store.
+    writes_events: bool,
 }
 
 impl ThreadState for RestoreWork {
@@ -99,6 +106,8 @@ impl RestoreWork {
             written_tables: BTreeSet::new(),
             shown_tables: BTreeSet::new(),
             suspended: Vec::new(),
+            store_tables: None,
+            writes_events: false,
         }
     }
 
@@ -162,17 +171,7 @@ impl RestoreWork {
     /// keys. It must be called before the first record is written.
     fn record_references(&mut self, target: &Target) -> Result<()> {
         let table = &target.mapping.table.name;
-        let to_error = |error| {
-            failed(&self.transaction.path, &format!("checking the foreign keys of table `{table}`"), error)
-        };
-        let pairs = references(&self.transaction.connection).map_err(to_error)?;
-        let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
-        for (child, _) in children {
-            if !self.children.contains(&child) {
-                record_dangling(&self.transaction.connection, &child, self.rowids()).map_err(to_error)?;
-                self.children.insert(child);
-            }
-        }
+        self.record_references_of(table)?;
         let recorded = &target.physical.dangling_references;
         if !recorded.is_empty() {
             let restored = self.restored_rows.entry(table.clone()).or_default();
@@ -184,6 +183,56 @@ impl RestoreWork {
             }
         }
         Ok(())
+    }
+
+    /// Records the existing dangling references of the tables that are connected with a table by foreign keys.
+    fn record_references_of(&mut self, table: &str) -> Result<()> {
+        let to_error = |error| {
+            failed(&self.transaction.path, &format!("checking the foreign keys of table `{table}`"), error)
+        };
+        let pairs = references(&self.transaction.connection).map_err(to_error)?;
+        let children = pairs.into_iter().filter(|(child, parent)| child == table || parent == table);
+        for (child, _) in children {
+            if !self.children.contains(&child) {
+                record_dangling(&self.transaction.connection, &child, self.rowids()).map_err(to_error)?;
+                self.children.insert(child);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the tables of the event store.
+    pub(super) fn store_tables(&mut self, names: &Arc<EventTables>) -> Result<Arc<StoreTables>> {
+        if let Some(tables) = &self.store_tables {
+            return Ok(Arc::clone(tables));
+        }
+        let Transaction { connection, path, .. } = &self.transaction;
+        let reader = self.dry_run.as_ref().map_or(connection, |dry_run| &dry_run.reader);
+        let tables = Arc::new(StoreTables::find(reader, path, &self.catalog, names)?);
+        Ok(Arc::clone(self.store_tables.insert(tables)))
+    }
+
+    /// Prepares the tables of the event store, before the first event is written.
+    pub(super) fn begin_events(&mut self, tables: &StoreTables) -> Result<()> {
+        if self.writes_events {
+            return Ok(());
+        }
+        for table in tables.table_names() {
+            if let Some(dry_run) = &mut self.dry_run {
+                dry_run.copy_related_tables(&self.transaction.connection, table)?;
+            }
+            self.record_references_of(table)?;
+            self.written_tables.insert(table.to_owned());
+        }
+        self.writes_events = true;
+        Ok(())
+    }
+
+    /// Returns the event store. A dry run reads the original tables until it writes the first event.
+    pub(super) fn event_reading<'w>(&'w self, tables: &'w StoreTables) -> EventWriting<'w> {
+        let Transaction { connection, path, .. } = &self.transaction;
+        let original = self.dry_run.as_ref().filter(|_| !self.writes_events).map(|dry_run| &dry_run.reader);
+        EventWriting::new(original.unwrap_or(connection), path, tables)
     }
 
     /// Returns whether the restore changes the rowids of existing rows.

@@ -1,8 +1,10 @@
 //! A connection in a read transaction.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use koan_backup_core::{Result, SetName, entity::EntityCodec};
+use koan_backup_core::{Error, ErrorKind, Result, SetName, entity::EntityCodec};
 use rusqlite::Connection;
 
 use crate::catalog::Catalog;
@@ -10,9 +12,11 @@ use crate::collation::Collations;
 use crate::connection::Location;
 use crate::derived::Recomputed;
 use crate::error::failed;
+use crate::event_store::StoreTables;
 use crate::index_check::table_rows;
 use crate::mapping::{self, find_table, named_sets};
 use crate::thread::ThreadState;
+use koan_backup_sql::event_tables::EventTables;
 
 /// A connection in a read transaction, with the tables that it sees.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Reader {
     pub(crate) catalog: Catalog,
     pub(crate) collations: Collations,
     pub(crate) recomputed: Recomputed,
+    /// The tables of the event store, once they were used.
+    store_tables: OnceCell<StoreTables>,
 }
 
 impl ThreadState for Reader {
@@ -44,7 +50,19 @@ impl Reader {
             Catalog::read(&connection)
         });
         let catalog = begun.map_err(|error| failed(&path, "beginning a read transaction", error))?;
-        Ok(Self { connection, path, catalog, collations, recomputed })
+        Ok(Self { connection, path, catalog, collations, recomputed, store_tables: OnceCell::new() })
+    }
+
+    /// Finds the tables of the event store.
+    pub(crate) fn store_tables(&self, names: &Arc<EventTables>) -> Result<&StoreTables> {
+        if self.store_tables.get().is_none() {
+            let tables = StoreTables::find(&self.connection, &self.path, &self.catalog, names)?;
+            // The cell is empty, because only this thread uses it.
+            let _ = self.store_tables.set(tables);
+        }
+        self.store_tables
+            .get()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "the tables of the event store were not kept"))
     }
 
     pub(super) fn count(&self, entity: &EntityCodec, set: &SetName) -> Result<u64> {
