@@ -125,3 +125,31 @@ fn a_killed_single_restore_of_event_tables_of_postgres_leaves_them_unchanged_or_
         "a_killed_single_restore_of_event_tables_of_postgres_leaves_them_unchanged_or_fully_restored",
     );
 }
+
+#[test]
+fn a_killed_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist() {
+    kill::<streams::KilledBackup<streams::SqliteTables>>(
+        "a_killed_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist",
+    );
+}
+
+#[test]
+fn a_killed_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledRestore<streams::SqliteTables>>(
+        "a_killed_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored",
+    );
+}
+
+#[test]
+fn a_killed_single_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist() {
+    kill::<streams::KilledSingleBackup<streams::SqliteTables>>(
+        "a_killed_single_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist",
+    );
+}
+
+#[test]
+fn a_killed_single_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledSingleRestore<streams::SqliteTables>>(
+        "a_killed_single_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored",
+    );
+}

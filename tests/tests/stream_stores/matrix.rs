@@ -15,11 +15,17 @@ async fn rounds(profiles: TestStorage) {
     let machine = Machine::new();
     let postgres = Server::start();
     let directory = TestStorage::directory();
+    let databases = tempfile::tempdir().expect("a directory");
     let files = |storage: &TestStorage, name: &str| TestEvents::files(storage.open(name));
     for (name, source, target) in [
         ("memory", TestEvents::memory(), TestEvents::memory()),
         ("directory", files(&directory, "source"), files(&directory, "target")),
         ("same-storage", files(&profiles, "source-events"), files(&profiles, "target-events")),
+        (
+            "sqlite",
+            TestEvents::sqlite(databases.path(), "source.db"),
+            TestEvents::sqlite(databases.path(), "target.db"),
+        ),
         ("postgres", TestEvents::postgres(&postgres, "source"), TestEvents::postgres(&postgres, "target")),
     ] {
         let storage = profiles.open(name);

@@ -1,6 +1,7 @@
 //! The storage and the event stores of the tests, and the context of the application.
 
 use std::cell::Cell;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -10,6 +11,7 @@ use koan_backup::provider::{Provider, SessionOptions};
 use koan_backup::{CqrsEs, EventFiles, MemoryEvents};
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::stores::{Azurite, Moto};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 pub(crate) const OBJECT: &str = "order";
@@ -22,6 +24,16 @@ const TABLES: &str = "
     CREATE TABLE snapshots (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
         last_sequence bigint CHECK (last_sequence >= 0) NOT NULL,
         current_snapshot bigint CHECK (current_snapshot >= 0) NOT NULL, payload json NOT NULL,
+        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));";
+
+/// The tables of `sqlite-es`.
+const SQLITE_TABLES: &str = "
+    CREATE TABLE events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
+        sequence INTEGER NOT NULL CHECK (sequence >= 0), event_type TEXT NOT NULL, event_version TEXT NOT NULL,
+        payload TEXT NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
+    CREATE TABLE snapshots (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
+        last_sequence INTEGER NOT NULL CHECK (last_sequence >= 0),
+        current_snapshot INTEGER NOT NULL CHECK (current_snapshot >= 0), payload TEXT NOT NULL,
         PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));";
 
 /// A kind of storage.
@@ -54,6 +66,7 @@ pub(crate) enum TestEvents {
     Memory(MemoryEvents),
     Files(EventFiles),
     Postgres(String),
+    Sqlite(PathBuf),
 }
 
 impl TestEvents {
@@ -72,6 +85,17 @@ impl TestEvents {
         Self::Postgres(server.address_of("postgres", database))
     }
 
+    /// Creates an event store in a new database in a directory.
+    pub(crate) fn sqlite(folder: &Path, database: &str) -> Self {
+        let path = folder.join(database);
+        Connection::open(&path).expect("a database").execute_batch(SQLITE_TABLES).expect("tables");
+        Self::Sqlite(path)
+    }
+
+    fn sqlite_tables(path: &Path) -> Sqlite {
+        Sqlite::open(path).expect("opened").event_store(CqrsEs::tables())
+    }
+
     fn tables(address: &str) -> Postgres {
         Postgres::connect(address).expect("an address").event_store(CqrsEs::tables())
     }
@@ -81,6 +105,7 @@ impl TestEvents {
             Self::Memory(store) => conformance::provider_of(store.clone()),
             Self::Files(store) => conformance::provider_of(store.clone()),
             Self::Postgres(address) => Arc::new(Self::tables(address)),
+            Self::Sqlite(path) => Arc::new(Self::sqlite_tables(path)),
         }
     }
 
@@ -165,6 +190,7 @@ impl Machine {
             TestEvents::Memory(store) => builder.event_store(store.clone()),
             TestEvents::Files(store) => builder.event_store(store.clone()),
             TestEvents::Postgres(address) => builder.provider(TestEvents::tables(address)),
+            TestEvents::Sqlite(path) => builder.provider(TestEvents::sqlite_tables(path)),
         };
         builder.build().await.expect("a context")
     }
