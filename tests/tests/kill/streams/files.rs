@@ -43,7 +43,7 @@ impl Files {
 impl EventDatabase for Files {
     const JOBS: JobNames = JobNames {
         backup: "backup of event files",
-        restore: "restore of event files",
+        restore: "restore of an archive into event files",
         single_backup: "single backup of event files",
         single_restore: "single restore of event files",
     };
