@@ -160,7 +160,7 @@ pub(crate) struct Content {
 pub(crate) fn event(id: &str, version: u64, text_length: usize) -> StreamEvent {
     let mut generator = fastrand::Rng::with_seed(version);
     let text: String = (0..text_length).map(|_| generator.alphanumeric()).collect();
-    let payload = JsonText::exact(&format!("{{ \"text\" :\n \"{text}\"}}")).expect("JSON");
+    let payload = JsonText::exact(format!("{{ \"text\" :\n \"{text}\"}}")).expect("JSON");
     NewEvent::with_payload("Placed", payload)
         .schema_version("1.0")
         .metadata(&["operator"])
