@@ -13,6 +13,7 @@ mod process;
 mod rekey;
 mod restore;
 mod shop;
+mod streams;
 mod uploads;
 
 use backup::KilledBackup;
@@ -62,5 +63,93 @@ fn a_killed_backup_of_postgres_is_complete_or_does_not_exist() {
 fn a_killed_restore_into_postgres_leaves_the_database_unchanged_or_fully_restored() {
     kill::<postgres::KilledRestore>(
         "a_killed_restore_into_postgres_leaves_the_database_unchanged_or_fully_restored",
+    );
+}
+
+#[test]
+fn a_killed_backup_of_event_files_is_complete_or_does_not_exist() {
+    kill::<streams::KilledBackup<streams::Files>>(
+        "a_killed_backup_of_event_files_is_complete_or_does_not_exist",
+    );
+}
+
+#[test]
+fn a_killed_restore_of_event_files_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledRestore<streams::Files>>(
+        "a_killed_restore_of_event_files_leaves_them_unchanged_or_fully_restored",
+    );
+}
+
+#[test]
+fn a_killed_single_backup_of_event_files_is_complete_or_does_not_exist() {
+    kill::<streams::KilledSingleBackup<streams::Files>>(
+        "a_killed_single_backup_of_event_files_is_complete_or_does_not_exist",
+    );
+}
+
+#[test]
+fn a_killed_single_restore_of_event_files_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledSingleRestore<streams::Files>>(
+        "a_killed_single_restore_of_event_files_leaves_them_unchanged_or_fully_restored",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_backup_of_event_tables_of_postgres_is_complete_or_does_not_exist() {
+    kill::<streams::KilledBackup<streams::Tables>>(
+        "a_killed_backup_of_event_tables_of_postgres_is_complete_or_does_not_exist",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_restore_of_event_tables_of_postgres_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledRestore<streams::Tables>>(
+        "a_killed_restore_of_event_tables_of_postgres_leaves_them_unchanged_or_fully_restored",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_single_backup_of_event_tables_of_postgres_is_complete_or_does_not_exist() {
+    kill::<streams::KilledSingleBackup<streams::Tables>>(
+        "a_killed_single_backup_of_event_tables_of_postgres_is_complete_or_does_not_exist",
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_single_restore_of_event_tables_of_postgres_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledSingleRestore<streams::Tables>>(
+        "a_killed_single_restore_of_event_tables_of_postgres_leaves_them_unchanged_or_fully_restored",
+    );
+}
+
+#[test]
+fn a_killed_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist() {
+    kill::<streams::KilledBackup<streams::SqliteTables>>(
+        "a_killed_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist",
+    );
+}
+
+#[test]
+fn a_killed_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledRestore<streams::SqliteTables>>(
+        "a_killed_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored",
+    );
+}
+
+#[test]
+fn a_killed_single_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist() {
+    kill::<streams::KilledSingleBackup<streams::SqliteTables>>(
+        "a_killed_single_backup_of_event_tables_of_sqlite_is_complete_or_does_not_exist",
+    );
+}
+
+#[test]
+fn a_killed_single_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored() {
+    kill::<streams::KilledSingleRestore<streams::SqliteTables>>(
+        "a_killed_single_restore_of_event_tables_of_sqlite_leaves_them_unchanged_or_fully_restored",
     );
 }

@@ -6,3 +6,4 @@ mod shop;
 
 pub(super) use backup::KilledBackup;
 pub(super) use restore::KilledRestore;
+pub(super) use shop::wait_for_sessions;

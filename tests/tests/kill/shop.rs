@@ -45,7 +45,15 @@ const SCHEMA: &str = "
 
 /// Creates a listener that calls `on_last_record` when both entities are completed.
 pub(super) fn after_the_last_entity(on_last_record: fn()) -> impl Fn(&Event) + Send + Sync + 'static {
-    let open = AtomicUsize::new(2);
+    after_the_last_of(2, on_last_record)
+}
+
+/// Creates a listener that calls `on_last_record` when this number of parts of an archive are completed.
+pub(super) fn after_the_last_of(
+    parts: usize,
+    on_last_record: fn(),
+) -> impl Fn(&Event) + Send + Sync + 'static {
+    let open = AtomicUsize::new(parts);
     move |event| {
         if matches!(event, Event::EntityCompleted { .. }) && open.fetch_sub(1, Ordering::Relaxed) == 1 {
             on_last_record();

@@ -89,16 +89,21 @@ impl Shop {
         Dump(self.sql(DUMP).lines().map(str::to_owned).collect())
     }
 
-    /// Waits until the server has ended the sessions of the killed client. Returns whether such a session
-    /// existed when the function was called.
+    /// Waits until the server has ended the sessions of the killed client. Returns whether such a session existed.
     pub(super) fn wait_for_sessions(&self) -> bool {
-        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
-        let (begun, mut waited) = (Instant::now(), false);
-        while self.sql(sessions) != "0" {
-            assert!(begun.elapsed() < HANG_TIMEOUT, "timeout: a session of the killed client does not end");
-            waited = true;
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        waited
+        wait_for_sessions(&self.server)
     }
+}
+
+/// Waits until a server has ended the sessions of the killed client. Returns whether such a session existed when the
+/// function was called.
+pub(in super::super) fn wait_for_sessions(server: &Server) -> bool {
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
+    let (begun, mut waited) = (Instant::now(), false);
+    while server.sql(sessions) != "0" {
+        assert!(begun.elapsed() < HANG_TIMEOUT, "timeout: a session of the killed client does not end");
+        waited = true;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    waited
 }
