@@ -30,7 +30,7 @@ pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements, require_reas
 pub(crate) use cache::{Listing, ManifestCache};
 pub use entry::CatalogEntry;
 pub use health::{CatalogHealth, Expectations, IncompleteTask, StaleEntity};
-pub(crate) use health::{HealthInput, VerificationRecord, health};
+pub(crate) use health::{ExpiredStreams, HealthInput, VerificationRecord, health};
 pub(crate) use lookup::{Lookup, SearchedProfile, find};
 pub(crate) use losses::{DEFAULT_LOSS_PERCENT, losses};
 pub(crate) use origin::Origin;
@@ -42,7 +42,9 @@ pub use removal_record::RemovalReason;
 pub(crate) use sidecar_cache::SidecarCache;
 pub use size_drop::SizeDrop;
 pub(crate) use statistics::statistics;
-pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
+pub use statistics::{
+    CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic, StreamBackupStatistic,
+};
 pub(crate) use stored::{
     StoredBackup, StoredManifests, find_id, list, list_all, parse, published, published_in_time,
     unreadable_note,

@@ -5,9 +5,14 @@ mod handle;
 mod query;
 mod reference;
 mod stored;
+mod survey;
+mod verifications;
 
 pub use handle::StreamBackupHandle;
 pub use query::{StreamBackupPage, UnreadableStreamBackup};
 pub(crate) use query::{StreamFilter, query};
 pub use reference::StreamBackupRef;
 pub(crate) use stored::{StoredStreamBackup, find, list, not_found, read};
+pub use survey::{DamagedStreamBackup, StreamBackupHealth, UnlistedStreamContent};
+pub(crate) use survey::{StreamSurvey, survey};
+pub(crate) use verifications::{StreamVerifications, damaged};
