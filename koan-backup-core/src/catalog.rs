@@ -30,7 +30,7 @@ pub(crate) use acknowledgement::{Acknowledgement, Acknowledgements, require_reas
 pub(crate) use cache::{Listing, ManifestCache};
 pub use entry::CatalogEntry;
 pub use health::{CatalogHealth, Expectations, IncompleteTask, StaleEntity};
-pub(crate) use health::{ExpiredStreams, HealthInput, VerificationRecord, health};
+pub(crate) use health::{HealthInput, VerificationRecord, health};
 pub(crate) use lookup::{Lookup, SearchedProfile, find};
 pub(crate) use losses::{DEFAULT_LOSS_PERCENT, losses};
 pub(crate) use origin::Origin;

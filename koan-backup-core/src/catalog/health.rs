@@ -11,7 +11,7 @@ use super::entry::CatalogEntry;
 use super::losses::{DEFAULT_LOSS_PERCENT, losses};
 use super::origin::Origin;
 use super::size_drop::SizeDrop;
-use super::stream_backups::{DamagedStreamBackup, StreamBackupHealth};
+use super::stream_backups::{ExpiredStreams, StreamBackupHealth, problems as stream_problems};
 use super::unlisted::{UnlistedArchive, UnlistedState};
 use super::unreadable::UnreadableManifest;
 use crate::archive::EntityStatus;
@@ -237,15 +237,6 @@ pub(crate) struct HealthInput<'a> {
     pub(crate) expired_streams: ExpiredStreams,
 }
 
-/// Who removes single backups that have expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExpiredStreams {
-    /// Maintenance removes them.
-    RemovedByMaintenance,
-    /// Somebody must remove them.
-    Kept,
-}
-
 /// Determines the health of the backups of an application. `canonical` returns the current name of an entity.
 pub(crate) fn health(
     input: HealthInput<'_>,
@@ -310,33 +301,6 @@ pub(crate) fn health(
     health.problems.extend(problems(&health, &past, expected));
     health.problems.extend(stream_problems(&health.stream_backups, expired_streams));
     health
-}
-
-/// Returns the problems of single backups.
-fn stream_problems(streams: &StreamBackupHealth, expired: ExpiredStreams) -> Vec<String> {
-    let mut problems = Vec::new();
-    problems.extend(streams.damaged.iter().map(|damaged| {
-        let DamagedStreamBackup { profile, id, problem } = damaged;
-        format!("single backup {id} in profile `{profile}` is damaged: {problem}")
-    }));
-    problems.extend(streams.unreadable.iter().map(|meta| {
-        format!("`{}` in profile `{}` cannot be read: {}", meta.path, meta.profile, meta.problem)
-    }));
-    problems.extend(streams.unlisted.iter().map(|content| {
-        format!(
-            "`{}` in profile `{}` is unlisted: it is the content of a single backup, and no `.meta` refers to it; make \
-             the backup again, and remove the file",
-            content.path, content.profile
-        )
-    }));
-    if streams.removable > 0 && expired == ExpiredStreams::Kept {
-        let count = streams.removable;
-        problems.push(format!(
-            "{count} expired single backups were not removed; `koan.cleanup_expired_stream_backups()` removes them, or \
-             let maintenance remove them"
-        ));
-    }
-    problems
 }
 
 /// Returns whether a backup is older than expected. `past` are the completed backups, newest first.

@@ -2,6 +2,7 @@
 //! all that a listing reads.
 
 mod handle;
+mod problems;
 mod query;
 mod reference;
 mod stored;
@@ -9,6 +10,7 @@ mod survey;
 mod verifications;
 
 pub use handle::StreamBackupHandle;
+pub(crate) use problems::{ExpiredStreams, problems};
 pub use query::{StreamBackupPage, UnreadableStreamBackup};
 pub(crate) use query::{StreamFilter, query};
 pub use reference::StreamBackupRef;

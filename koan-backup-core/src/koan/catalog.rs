@@ -10,10 +10,10 @@ use jiff::Timestamp;
 pub use self::query::CatalogQuery;
 use super::RecoverBuilder;
 use super::context::ContextRef;
-use crate::catalog::stream_backups::{StreamBackupHealth, damaged, survey};
+use crate::catalog::stream_backups::{ExpiredStreams, StreamBackupHealth, damaged, survey};
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogStatistics, Expectations,
-    ExpiredStreams, HealthInput, Origin, SizeDrop, StreamBackupStatistic, UnreadableManifest,
+    HealthInput, Origin, SizeDrop, StreamBackupStatistic, UnreadableManifest,
 };
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
