@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::TryStreamExt as _;
 use koan_backup::catalog::{CatalogHealth, Expectations};
 use koan_backup::prelude::*;
-use koan_backup::{MemoryEvents, Recipients};
+use koan_backup::{Clock as _, MemoryEvents};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -31,7 +32,7 @@ async fn health(koan: &Koan) -> CatalogHealth {
     koan.catalog().health(&Expectations::new()).await.expect("the health is determined")
 }
 
-/// Sets the time of a file to an hour and a minute before the clock of the shop.
+/// Sets the time of a file to this number of minutes before the clock of the shop.
 fn make_old(shop: &Shop, path: &Path, minutes: u64) {
     let age = Duration::from_secs(60 * minutes);
     let at = SystemTime::from(shop.clock.now()) - age;
@@ -75,7 +76,7 @@ async fn a_failure_at_any_step_of_a_rekey_leaves_a_complete_backup_and_maintenan
         (Operation::Put, ".removal", Failure::Broken),
         (Operation::Put, ".meta", Failure::Broken),
         (Operation::Put, ".meta", Failure::ResponseLost),
-        (Operation::Delete, ".json", Failure::Forbidden),
+        (Operation::Delete, ".json.gz", Failure::Forbidden),
         (Operation::Delete, ".removal", Failure::Forbidden),
     ] {
         let (old, new) = (Shop::new(), Shop::new());
@@ -89,13 +90,12 @@ async fn a_failure_at_any_step_of_a_rekey_leaves_a_complete_backup_and_maintenan
         let what = format!("{operation:?} {path} {failure:?}: {done:?}");
         let verified = rekeyer.verify_stream_backup(handle.id).await.expect("read");
         assert!(verified.is_valid() && verified.events == Some(1), "one of the keys opens it; {what}");
-        if operation == Operation::Delete && path == ".json" {
+        if operation == Operation::Delete && path == ".json.gz" {
             assert!(done.as_ref().is_ok_and(|report| report.old_content.is_some()), "{what}");
         }
         let report = rekeyer.maintenance().await.expect("maintenance runs");
         assert!(report.is_clean(), "{what}; {report:?}");
         let listed = store.storage().object_store_handle();
-        use futures::TryStreamExt as _;
         let files = listed.list(Some(&"streams".into())).map_ok(|meta| meta.location.to_string());
         let files: Vec<_> = files.try_collect().await.expect("listed");
         assert_eq!(files.len(), 2, "content and `.meta` remain: {files:?}; {what}");
