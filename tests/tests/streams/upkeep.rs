@@ -137,7 +137,7 @@ async fn two_processes_do_not_rewrite_one_backup_at_the_same_time() {
     let error = second.delete_stream_backup(handle.id).await.expect_err("it is being rewritten");
     assert_eq!(error.kind(), ErrorKind::Busy);
     store.resume();
-    running.await.expect("the task ends").expect("rewritten").require_replaced().expect("replaced");
+    let _ = running.await.expect("the task ends").expect("rewritten").require_replaced().expect("replaced");
     second.delete_stream_backup(handle.id).await.expect("deleted");
 }
 
@@ -182,7 +182,7 @@ async fn a_copy_that_fails_leaves_nothing() {
         let page = koan.stream_backups().profiles("dr").await.expect("listed");
         assert!(page.backups.is_empty(), "{operation:?}");
     }
-    koan.copy_stream_backup(&handle).to_profile("dr").await.expect("copied");
+    let _ = koan.copy_stream_backup(&handle).to_profile("dr").await.expect("copied");
 }
 
 #[tokio::test]
