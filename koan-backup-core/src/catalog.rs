@@ -42,7 +42,9 @@ pub use removal_record::RemovalReason;
 pub(crate) use sidecar_cache::SidecarCache;
 pub use size_drop::SizeDrop;
 pub(crate) use statistics::statistics;
-pub use statistics::{CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic};
+pub use statistics::{
+    CatalogStatistics, EntityStatistic, Growth, ProfileStatistic, SeriesStatistic, StreamBackupStatistic,
+};
 pub(crate) use stored::{
     StoredBackup, StoredManifests, find_id, list, list_all, parse, published, published_in_time,
     unreadable_note,

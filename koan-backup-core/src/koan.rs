@@ -64,9 +64,9 @@ pub use restore::{RestoreBuilder, ViabilityBuilder};
 pub use retention::RetentionBuilder;
 pub use schemas::SchemasBuilder;
 pub use streams::{
-    StreamBackupBuilder, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
-    StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup, StreamRestoreBuilder,
-    StreamRestoresBuilder, Streams,
+    StreamBackupBuilder, StreamBackupCopy, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
+    StreamBackupRekey, StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup,
+    StreamBackupsVerification, StreamRestoreBuilder, StreamRestoresBuilder, Streams,
 };
 pub use verify::VerifyBuilder;
 pub use warm_up::{OpenedProfile, OpenedProvider, WarmUpReport};

@@ -62,23 +62,27 @@ pub mod event_store {
 pub mod streams {
     pub use crate::archive::{StreamCompression, StreamIncludes};
     pub use crate::catalog::stream_backups::{
-        StreamBackupHandle, StreamBackupPage, StreamBackupRef, UnreadableStreamBackup,
+        DamagedStreamBackup, StreamBackupHandle, StreamBackupHealth, StreamBackupPage, StreamBackupRef,
+        UnlistedStreamContent, UnreadableStreamBackup,
     };
     pub use crate::koan::{
-        StreamBackupBuilder, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
-        StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup, StreamRestoreBuilder,
-        StreamRestoresBuilder, Streams,
+        StreamBackupBuilder, StreamBackupCopy, StreamBackupDeletion, StreamBackupLookup, StreamBackupQuery,
+        StreamBackupRekey, StreamBackupVerification, StreamBackupsBuilder, StreamBackupsCleanup,
+        StreamBackupsVerification, StreamRestoreBuilder, StreamRestoresBuilder, Streams,
     };
     pub use crate::operations::streams::{
         BulkBackupReport, BulkFailure, BulkProgress, BulkRestoreReport, KeptStreamBackup,
-        RemovedStreamBackup, StreamCleanupReport, StreamKeepReason, StreamProgress, StreamRestoreOutcome,
-        StreamRestoreReport, StreamVerification, UnremovedStreamBackup,
+        RemovedStreamBackup, StreamCleanupReport, StreamCopyReport, StreamKeepReason, StreamProgress,
+        StreamRekeyReport, StreamRekeySummary, StreamRestoreOutcome, StreamRestoreReport, StreamVerification,
+        StreamVerificationSummary, UnremovedStreamBackup, UnverifiedStreamBackup,
     };
 }
 /// The task that runs maintenance in the background, and the reports of maintenance.
 pub mod maintenance {
     pub use crate::koan::{MaintenanceDefaults, MaintenanceTask};
-    pub use crate::operations::maintenance::{DirectoryMaintenance, MaintenanceReport, ProfileMaintenance};
+    pub use crate::operations::maintenance::{
+        DirectoryMaintenance, MaintenanceReport, ProfileMaintenance, StreamMaintenance,
+    };
 }
 /// The reports of operations, and the types of their fields.
 pub mod report {

@@ -32,6 +32,7 @@ mod sequence;
 mod stored_bytes;
 mod text_reader;
 mod text_writer;
+mod transfer;
 mod writer;
 
 pub(crate) use fault::damaged;
@@ -40,10 +41,11 @@ pub(crate) use header::{StreamFileHeader, TerminatedHeader};
 pub(crate) use item::StreamFileItem;
 pub(crate) use meta::{MAX_META_BYTES, SealedSubject, StreamEncryption, StreamMeta, StreamSubject};
 pub(crate) use paths::{
-    StreamFolder, content_name, is_removal_path, is_stream_content, meta_id, meta_path, path_segment,
-    removal_path,
+    StreamFolder, content_folder, content_name, is_removal_path, is_stream_content, meta_id, meta_path,
+    path_segment, removal_path,
 };
 pub(crate) use reader::{StreamFile, StreamFileKey};
+pub(crate) use transfer::StreamTransfer;
 pub(crate) use writer::{StreamFileWriter, StreamWriting};
 
 use serde::{Deserialize, Serialize};

@@ -11,6 +11,7 @@ use super::entry::CatalogEntry;
 use super::losses::{DEFAULT_LOSS_PERCENT, losses};
 use super::origin::Origin;
 use super::size_drop::SizeDrop;
+use super::stream_backups::{ExpiredStreams, StreamBackupHealth, problems as stream_problems};
 use super::unlisted::{UnlistedArchive, UnlistedState};
 use super::unreadable::UnreadableManifest;
 use crate::archive::EntityStatus;
@@ -171,6 +172,8 @@ pub struct CatalogHealth {
     pub created_in_future: Vec<BackupId>,
     /// Whether the newest completed backup, of any name or of an expected name, is older than expected.
     pub is_overdue: bool,
+    /// The single backups of event streams.
+    pub stream_backups: StreamBackupHealth,
     /// Descriptions of all problems that need attention.
     pub problems: Vec<String>,
 }
@@ -193,7 +196,7 @@ pub struct StaleEntity {
 pub struct IncompleteTask {
     /// The storage profile.
     pub profile: String,
-    /// The task: `retention`, `verification`, `cleanup` or `catalog`.
+    /// The task: `retention`, `verification`, `cleanup`, `stream-expiry`, `stream-verification` or `catalog`.
     pub task: String,
     /// When maintenance tried to run the task.
     pub tried_at: Timestamp,
@@ -229,6 +232,9 @@ pub(crate) struct HealthInput<'a> {
     pub(crate) incomplete_tasks: Vec<IncompleteTask>,
     pub(crate) unlisted: Vec<(String, UnlistedArchive)>,
     pub(crate) unreadable: Vec<(String, UnreadableManifest)>,
+    pub(crate) stream_backups: StreamBackupHealth,
+    /// Who removes single backups that have expired.
+    pub(crate) expired_streams: ExpiredStreams,
 }
 
 /// Determines the health of the backups of an application. `canonical` returns the current name of an entity.
@@ -247,6 +253,8 @@ pub(crate) fn health(
         incomplete_tasks,
         unlisted,
         unreadable,
+        stream_backups,
+        expired_streams,
     } = input;
     entries.retain(|entry| entry.manifest().producer.origin(identity) != Origin::Other);
     entries.sort_by_cached_key(|entry| std::cmp::Reverse((entry.manifest().created_at, entry.id())));
@@ -286,10 +294,12 @@ pub(crate) fn health(
         unreadable,
         created_in_future: future,
         is_overdue: is_overdue(&past, expected, now),
+        stream_backups,
         problems: Vec::new(),
     };
     health.problems = unverified(&entries, &verified, expected, now);
     health.problems.extend(problems(&health, &past, expected));
+    health.problems.extend(stream_problems(&health.stream_backups, expired_streams));
     health
 }
 

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::entry::CatalogEntry;
+use super::stream_backups::StreamBackupHealth;
 use crate::archive::EntityStatus;
 
 /// Counts and sizes of the backups of an application.
@@ -43,6 +44,28 @@ pub struct CatalogStatistics {
     pub by_profile: BTreeMap<String, ProfileStatistic>,
     /// The existing backups by the month (in UTC) in which they started, oldest first.
     pub growth: Vec<Growth>,
+    /// The single backups of event streams.
+    pub stream_backups: StreamBackupStatistic,
+}
+
+/// The statistics of the single backups of event streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StreamBackupStatistic {
+    /// The number of backups.
+    pub backups: u64,
+    /// The total size of their contents.
+    pub size_bytes: u64,
+    /// When the newest backup was made.
+    pub newest: Option<Timestamp>,
+}
+
+impl StreamBackupStatistic {
+    /// Creates the statistics from the health of the backups.
+    pub(crate) fn of(health: &StreamBackupHealth) -> Self {
+        Self { backups: health.backups, size_bytes: health.size_bytes, newest: health.newest }
+    }
 }
 
 /// The statistics of one entity in all backups.

@@ -10,15 +10,17 @@ use jiff::Timestamp;
 pub use self::query::CatalogQuery;
 use super::RecoverBuilder;
 use super::context::ContextRef;
+use crate::catalog::stream_backups::{ExpiredStreams, StreamBackupHealth, damaged, survey};
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogStatistics, Expectations,
-    HealthInput, Origin, SizeDrop, UnreadableManifest,
+    HealthInput, Origin, SizeDrop, StreamBackupStatistic, UnreadableManifest,
 };
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::runtime::require_timers;
 use crate::operations::maintenance::{self, verifications};
 use crate::operations::recover;
+use crate::storage::Storage;
 
 /// The catalog of the backups in all storage profiles. Manifests are cached.
 ///
@@ -109,7 +111,14 @@ impl Catalog {
     /// Returns counts and sizes of the backups of this application, including backups of older versions that
     /// record no environment.
     pub async fn statistics(&self) -> Result<CatalogStatistics> {
-        Ok(catalog::statistics(&self.own().await?.entries))
+        let mut statistics = catalog::statistics(&self.own().await?.entries);
+        let (environment, mut streams) = (self.koan.environment()?, StreamBackupHealth::default());
+        let now = environment.clock.now();
+        for (profile, storage) in &environment.storages {
+            self.add_stream_backups(profile, storage, now, &mut streams).await?;
+        }
+        statistics.stream_backups = StreamBackupStatistic::of(&streams);
+        Ok(statistics)
     }
 
     /// Returns when each backup, identified by storage profile and id, was verified last: read back from its
@@ -203,10 +212,11 @@ impl Catalog {
         let (mut verified, mut incomplete_tasks, mut unlisted) = (Vec::new(), Vec::new(), Vec::new());
         let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
         let mut acknowledged = Acknowledgements::default();
-        let now = environment.clock.now();
+        let (now, mut stream_backups) = (environment.clock.now(), StreamBackupHealth::default());
         for (profile, storage) in &environment.storages {
             verified.extend(verifications::known(&environment.verifications, profile, storage).await?);
             incomplete_tasks.extend(maintenance::incomplete_tasks(profile, storage, now).await?);
+            self.add_stream_backups(profile, storage, now, &mut stream_backups).await?;
             acknowledged.add(Acknowledgements::read(storage).await?);
             let found = recover::listed_and_unlisted(environment, profile, storage).await?;
             entries.extend(found.listing.entries);
@@ -227,6 +237,11 @@ impl Catalog {
             incomplete_tasks,
             unlisted,
             unreadable,
+            stream_backups,
+            expired_streams: match self.koan.defaults().maintenance.remove_expired_stream_backups {
+                true => ExpiredStreams::RemovedByMaintenance,
+                false => ExpiredStreams::Kept,
+            },
         };
         Ok(catalog::health(input, expected, |name| environment.canonical(name), now))
     }
@@ -241,6 +256,20 @@ impl Catalog {
     /// Recovers unlisted archives: verifies each archive, and publishes its manifest again.
     pub fn recover(&self) -> RecoverBuilder {
         RecoverBuilder::new(self.koan.clone())
+    }
+
+    /// Adds the single backups of a profile to the health.
+    async fn add_stream_backups(
+        &self,
+        profile: &str,
+        storage: &Storage,
+        now: Timestamp,
+        health: &mut StreamBackupHealth,
+    ) -> Result<()> {
+        let environment = self.koan.environment()?;
+        let found = survey(profile, storage, &environment.identity, now).await?;
+        found.add_to(health, profile, &damaged(storage).await?, now);
+        Ok(())
     }
 
     /// Returns the backups of these profiles, or of all profiles if `profiles` is empty, in any order.

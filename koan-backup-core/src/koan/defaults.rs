@@ -66,6 +66,7 @@ impl OperationDefaults {
             profiles: defaults.profiles.clone(),
             verification_enabled: defaults.verification_enabled,
             cleanup_older_than: defaults.cleanup_older_than,
+            remove_expired_stream_backups: defaults.remove_expired_stream_backups,
             cancel: CancellationToken::new(),
         };
         (options, defaults.every, defaults.jitter)
@@ -94,6 +95,8 @@ pub struct MaintenanceDefaults {
     /// How old a file that belongs to no backup must be before it is removed; such files are not removed if it is
     /// `None`.
     pub cleanup_older_than: Option<Duration>,
+    /// Whether single backups of event streams that have expired are removed.
+    pub remove_expired_stream_backups: bool,
     /// The names of the storage profiles; all profiles if it is empty.
     pub profiles: Vec<String>,
 }
@@ -106,6 +109,7 @@ impl Default for MaintenanceDefaults {
             jitter: Duration::ZERO,
             verification_enabled: options.verification_enabled,
             cleanup_older_than: options.cleanup_older_than,
+            remove_expired_stream_backups: options.remove_expired_stream_backups,
             profiles: options.profiles,
         }
     }

@@ -20,7 +20,8 @@ use crate::operations::maintenance::{self, MaintenanceOptions, MaintenanceReport
 /// [`start`](Self::start) runs it repeatedly.
 ///
 /// A run removes files of crashed processes, prunes the backups if a retention policy is set, verifies the
-/// backup whose last verification is the oldest, and updates the catalog cache. It prunes a directory tree only if a
+/// backup whose last verification is the oldest, and up to 100 single backups of event streams, and updates the catalog
+/// cache. It removes single backups that have expired only if this is [set](Self::remove_expired_stream_backups). It prunes a directory tree only if a
 /// retention policy is set for it. Tasks that were not completed
 /// are in the report of the run, and in the [health](super::Catalog::health) of the catalog until a later run
 /// completes them.
@@ -76,11 +77,22 @@ impl MaintenanceBuilder {
         self
     }
 
-    /// Does not remove backups, even if the context has a retention policy for storage profiles or directory trees.
+    /// Does not remove backups, even if the context has a retention policy for storage profiles or directory trees, or
+    /// removes expired single backups of event streams.
     pub fn without_retention(mut self) -> Self {
         self.options.retention = None;
         self.options.directories.clear();
+        self.options.remove_expired_stream_backups = false;
         self.selected_directories.clear();
+        self
+    }
+
+    /// Removes single backups of event streams that have expired, as
+    /// [`cleanup_expired_stream_backups`](crate::Koan::cleanup_expired_stream_backups) does: the only backup of a stream
+    /// that exists is kept. By default, expired single backups are kept, and the
+    /// [health](super::Catalog::health) counts them.
+    pub fn remove_expired_stream_backups(mut self) -> Self {
+        self.options.remove_expired_stream_backups = true;
         self
     }
 

@@ -13,6 +13,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{ErrorKind, Result};
 use crate::foundation::runtime::in_runtime;
 use crate::operations::rekey::{self, RekeyOptions, RekeyReport, RekeySummary};
+use crate::operations::streams;
 
 /// The builder of the rekey of a backup, which rewrites the backup for the recipients of the context when it
 /// is awaited.
@@ -78,7 +79,8 @@ impl IntoFuture for RekeyBuilder {
     }
 }
 
-/// The builder of the rekey of all backups of a profile, which runs when it is awaited. Backups of other
+/// The builder of the rekey of all backups of a profile, including single backups of event streams, which runs when it is
+/// awaited. Backups of other
 /// applications are not changed. Backups that record no environment are not changed either, unless they are
 /// [included](Self::include_unidentified).
 ///
@@ -166,6 +168,8 @@ impl IntoFuture for RekeyAllBuilder {
                     Err(error) => summary.failed.push((id, error)),
                 }
             }
+            let profile = environment.profile_name(self.options.profile.as_deref());
+            summary.streams = streams::rekey_all(environment, profile, storage, &self.options.cancel).await;
             for note in summary.notes() {
                 tracing::warn!(
                     target: "koan::backup", storage = %storage.location(), %note,

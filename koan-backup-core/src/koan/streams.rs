@@ -5,6 +5,7 @@ mod bulk;
 mod existing;
 mod query;
 mod restore;
+mod upkeep;
 
 use super::context::Koan;
 use crate::catalog::stream_backups::StreamBackupRef;
@@ -19,6 +20,7 @@ pub use existing::{
 };
 pub use query::StreamBackupQuery;
 pub use restore::StreamRestoreBuilder;
+pub use upkeep::{StreamBackupCopy, StreamBackupRekey, StreamBackupsVerification};
 
 /// The event streams of one object name. [`Koan::streams`] returns it.
 ///
@@ -127,6 +129,22 @@ impl Koan {
     /// as its type.
     pub fn verify_stream_backup(&self, backup: impl Into<StreamBackupRef>) -> StreamBackupVerification {
         StreamBackupVerification::new(self.clone(), backup.into())
+    }
+
+    /// Verifies all single backups of this application, as [`verify_stream_backup`](Self::verify_stream_backup) verifies
+    /// one.
+    pub fn verify_stream_backups(&self) -> StreamBackupsVerification {
+        StreamBackupsVerification::new(self.clone())
+    }
+
+    /// Rewrites a single backup for the recipients of the context. [`rekey_all`](Self::rekey_all) rewrites all.
+    pub fn rekey_stream_backup(&self, backup: impl Into<StreamBackupRef>) -> StreamBackupRekey {
+        StreamBackupRekey::new(self.clone(), backup.into())
+    }
+
+    /// Copies a single backup into another storage profile.
+    pub fn copy_stream_backup(&self, backup: impl Into<StreamBackupRef>) -> StreamBackupCopy {
+        StreamBackupCopy::new(self.clone(), backup.into())
     }
 
     /// Deletes a single backup, or finishes a deletion that left its content.

@@ -7,10 +7,11 @@ mod incomplete_tasks;
 mod probes;
 mod report;
 mod run;
+mod stream_backups;
 mod temporary_files;
 mod uploads;
 pub(crate) mod verifications;
 
 pub(crate) use incomplete_tasks::incomplete_tasks;
-pub use report::{DirectoryMaintenance, MaintenanceReport, ProfileMaintenance};
+pub use report::{DirectoryMaintenance, MaintenanceReport, ProfileMaintenance, StreamMaintenance};
 pub(crate) use run::{MaintenanceOptions, run};

@@ -153,7 +153,7 @@ fn is_our_folder(parent: &Path, name: &str) -> bool {
     let is_simple = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_encoded =
         |byte: u8| is_simple(byte) || byte.is_ascii_uppercase() || matches!(byte, b'.' | b'_' | b'%');
-    let is_of_streams = parent.parts().next().is_some_and(|part| part.as_ref() == STREAMS_FOLDER);
+    let is_of_streams = parent.parts().any(|part| part.as_ref() == STREAMS_FOLDER);
     name.bytes().all(is_simple) || (is_of_streams && !name.starts_with('.') && name.bytes().all(is_encoded))
 }
 

@@ -12,3 +12,4 @@ mod listing;
 mod removal;
 mod restoring;
 mod shop;
+mod upkeep;

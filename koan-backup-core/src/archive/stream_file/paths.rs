@@ -128,6 +128,12 @@ pub(crate) fn is_stream_content(path: &str) -> bool {
     has_id && (folder.is_empty() || check_folder(folder).is_ok())
 }
 
+/// Returns the folder `streams`, or that below another folder, in which a content is.
+pub(crate) fn content_folder(path: &str) -> Option<String> {
+    let (folder, _) = stream_file(path)?;
+    Some(if folder.is_empty() { STREAMS_FOLDER.to_owned() } else { format!("{folder}/{STREAMS_FOLDER}") })
+}
+
 /// Splits a path into the folder before `streams/{object}/{object id}`, and the file name.
 fn stream_file(path: &str) -> Option<(&str, &str)> {
     let (rest, name) = path.rsplit_once('/')?;

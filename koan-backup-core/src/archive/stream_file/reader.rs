@@ -98,6 +98,16 @@ impl StreamFile {
         }
     }
 
+    /// Returns the stored file.
+    pub(crate) fn object(&self) -> &ArchiveObject {
+        &self.object
+    }
+
+    /// Returns the stored file, its `.meta`, and the key that decrypts it.
+    pub(super) fn parts(&self) -> (ArchiveObject, StreamMeta, Option<Arc<DecryptableFile>>) {
+        (self.object.clone(), self.meta.clone(), self.key.clone())
+    }
+
     /// Reads the complete content without returning it, and returns its header and its counts.
     ///
     /// # Errors

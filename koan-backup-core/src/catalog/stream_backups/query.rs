@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
+use object_store::path::Path;
 use serde::Serialize;
 
 use super::StreamBackupHandle;
@@ -15,7 +16,9 @@ use crate::foundation::identity::ApplicationIdentity;
 use crate::storage::Storage;
 
 /// The number of `.meta` files that are read at the same time.
-const CONCURRENT_READS: usize = 16;
+pub(super) const CONCURRENT_READS: usize = 16;
+/// The problem of a file whose name only ends like that of a `.meta`.
+pub(super) const NOT_A_NAME: &str = "its name is not that of the `.meta` of a single backup";
 
 /// The single backups that match a query, newest first.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -42,6 +45,13 @@ pub struct UnreadableStreamBackup {
     pub path: String,
     /// The problem.
     pub problem: String,
+}
+
+impl UnreadableStreamBackup {
+    /// Creates the entry of a `.meta` that cannot be read.
+    pub(crate) fn new(profile: &str, path: &Path, problem: String) -> Self {
+        Self { profile: profile.to_owned(), path: path.to_string(), problem }
+    }
 }
 
 /// The conditions of a query. A condition that is not set matches every backup.
@@ -99,13 +109,8 @@ pub(crate) async fn query(
     page: &mut StreamBackupPage,
 ) -> Result<()> {
     let ListedStreamFiles { metas, foreign, .. } = list(storage, filter.object.as_deref()).await?;
-    let unreadable = |path: &object_store::path::Path, problem: String| UnreadableStreamBackup {
-        profile: profile.to_owned(),
-        path: path.to_string(),
-        problem,
-    };
-    let not_a_name = "its name is not that of the `.meta` of a single backup";
-    page.unreadable.extend(foreign.iter().map(|path| unreadable(path, not_a_name.to_owned())));
+    let unreadable = |path: &Path, problem: String| UnreadableStreamBackup::new(profile, path, problem);
+    page.unreadable.extend(foreign.iter().map(|path| unreadable(path, NOT_A_NAME.to_owned())));
     let wanted = filter.take.unwrap_or(usize::MAX);
     let mut found = 0;
     let paths = metas.into_iter().map(|(_, path)| path);

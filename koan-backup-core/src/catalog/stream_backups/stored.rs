@@ -7,12 +7,12 @@ use object_store::path::Path;
 
 use super::StreamBackupHandle;
 use crate::archive::stream_file::{
-    MAX_META_BYTES, StreamFolder, StreamMeta, is_removal_path, meta_id, meta_path,
+    MAX_META_BYTES, StreamFolder, StreamMeta, is_removal_path, is_stream_content, meta_id, meta_path,
 };
 use crate::encryption::Identities;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
-use crate::storage::{STREAMS_FOLDER, Storage};
+use crate::storage::{ListedFile, STREAMS_FOLDER, Storage};
 
 /// A single backup in a storage profile.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub(crate) struct ListedStreamFiles {
     pub(crate) metas: Vec<(BackupId, Path)>,
     /// The removal records whose `.meta` does not exist.
     pub(crate) removals: Vec<Path>,
+    /// The contents that are in no other folder.
+    pub(crate) contents: Vec<ListedFile>,
     /// Files whose name ends with `.meta` and is not that of a single backup.
     pub(crate) foreign: Vec<Path>,
 }
@@ -62,6 +64,7 @@ pub(crate) async fn list(storage: &Storage, object: Option<&str>) -> Result<List
             Some(id) => listed.metas.push((id, file.path)),
             None if is_removal_path(&file.path) => listed.removals.push(file.path),
             None if file.path.as_ref().ends_with(".meta") => listed.foreign.push(file.path),
+            None if is_stream_content(file.path.as_ref()) => listed.contents.push(file),
             None => {}
         }
     }

@@ -26,6 +26,8 @@ macro_rules! profile_setter {
     };
 }
 
+pub(super) use profile_setter;
+
 /// The search for a single backup by its id, which runs when it is awaited.
 #[derive(Debug)]
 #[must_use = "a search does nothing until it is awaited"]

@@ -34,6 +34,8 @@ pub(super) struct Cleanup<'l> {
     pub(super) survey: &'l Survey<'l>,
     /// How old an archive without a removal record must be before it is removed.
     pub(super) min_age: Duration,
+    /// The folders in which the contents of single backups are.
+    pub(super) content_folders: BTreeSet<String>,
 }
 
 /// The reason why an archive may be removed.
@@ -253,8 +255,13 @@ impl Cleanup<'_> {
         let leases = self.survey.held(self.survey.taken_at);
         let in_use = leases.filter_map(|lease| lease.work.archive.clone()).collect();
         let held = self.lease.confirm().await?;
-        let temporary =
-            TemporaryFiles { directory: directory.to_owned(), in_use, min_age: self.min_age, held };
+        let temporary = TemporaryFiles {
+            directory: directory.to_owned(),
+            content_folders: self.content_folders.clone(),
+            in_use,
+            min_age: self.min_age,
+            held,
+        };
         let surveyed_at = SystemTime::from(self.survey.taken_at);
         let removed = blocking("removes temporary files", move || temporary.remove(surveyed_at)).await?;
         let removed = removed.map_err(|source| {

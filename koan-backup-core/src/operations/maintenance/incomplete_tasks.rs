@@ -24,6 +24,8 @@ pub(super) enum MaintenanceTask {
     Cleanup,
     Retention,
     Verification,
+    StreamExpiry,
+    StreamVerification,
     Catalog,
 }
 
@@ -82,6 +84,8 @@ impl MaintenanceTask {
             Self::Cleanup => "cleanup",
             Self::Retention => "retention",
             Self::Verification => "verification",
+            Self::StreamExpiry => "stream-expiry",
+            Self::StreamVerification => "stream-verification",
             Self::Catalog => "catalog",
         }
     }
@@ -92,6 +96,8 @@ impl MaintenanceTask {
             Self::Cleanup => "removing files of crashed processes",
             Self::Retention => "retention",
             Self::Verification => "verification",
+            Self::StreamExpiry => "removing expired single backups",
+            Self::StreamVerification => "verification of single backups",
             Self::Catalog => "refreshing the catalog",
         }
     }
@@ -107,7 +113,14 @@ impl FromStr for MaintenanceTask {
     type Err = ();
 
     fn from_str(name: &str) -> std::result::Result<Self, ()> {
-        let all = [Self::Cleanup, Self::Retention, Self::Verification, Self::Catalog];
+        let all = [
+            Self::Cleanup,
+            Self::Retention,
+            Self::Verification,
+            Self::StreamExpiry,
+            Self::StreamVerification,
+            Self::Catalog,
+        ];
         all.into_iter().find(|task| task.name() == name).ok_or(())
     }
 }
@@ -131,6 +144,24 @@ impl<'a> ProfileOutcome<'a> {
         match result {
             Ok(()) => {
                 self.record_end(task, Vec::new()).await;
+                Ok(())
+            }
+            Err(error) => self.record_failure(&[task], error).await,
+        }
+    }
+
+    /// Records the result of a task that returns the problems that remain.
+    ///
+    /// # Errors
+    /// The task was cancelled, which ends maintenance.
+    pub(super) async fn record_problems(
+        &mut self,
+        task: MaintenanceTask,
+        result: Result<Vec<String>>,
+    ) -> Result<()> {
+        match result {
+            Ok(problems) => {
+                self.record_end(task, problems).await;
                 Ok(())
             }
             Err(error) => self.record_failure(&[task], error).await,

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use crate::catalog::stream_backups::{DamagedStreamBackup, UnlistedStreamContent, UnreadableStreamBackup};
 use crate::catalog::{UnlistedArchive, UnreadableManifest};
 use crate::foundation::id::BackupId;
 use crate::operations::prune::PruneReport;
+use crate::operations::streams::StreamCleanupReport;
 
 /// The report of a maintenance run, by storage profile and directory tree.
 ///
@@ -71,13 +73,38 @@ pub struct ProfileMaintenance {
     /// Manifests that cannot be read. Their backups are kept. The list is empty if neither cleanup nor
     /// retention is enabled.
     pub unreadable: Vec<UnreadableManifest>,
+    /// The single backups of event streams.
+    pub stream_backups: StreamMaintenance,
     /// Tasks that were skipped because another process was working on the same subject.
     pub skipped: Vec<String>,
     /// The names of the tasks that were skipped completely, because another process holds the lease of their subject:
-    /// `cleanup`, `retention`, `verification` or `catalog`. [`skipped`](Self::skipped) contains the reasons.
+    /// `cleanup`, `retention`, `verification`, `stream-expiry`, `stream-verification` or `catalog`. [`skipped`](Self::skipped) contains the reasons.
     pub busy_tasks: Vec<String>,
     /// Tasks that failed, with the reasons.
     pub failures: Vec<String>,
+}
+
+/// The maintenance of the single backups of event streams in one storage profile.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StreamMaintenance {
+    /// The report of the removal of expired backups. `None` if they are not removed, or if the removal failed.
+    pub expired: Option<StreamCleanupReport>,
+    /// The number of backups that were verified in this run.
+    pub verified: u64,
+    /// The backups that were found to be damaged, or whose content is missing.
+    pub damaged: Vec<DamagedStreamBackup>,
+    /// Contents to which no `.meta` refers. They are kept. The list is empty if the cleanup is disabled.
+    pub unlisted: Vec<UnlistedStreamContent>,
+    /// The `.meta` files that cannot be read. Their backups are kept. The list is empty if the cleanup is disabled.
+    pub unreadable: Vec<UnreadableStreamBackup>,
+}
+
+impl StreamMaintenance {
+    fn is_clean(&self) -> bool {
+        self.damaged.is_empty() && self.unlisted.is_empty() && self.unreadable.is_empty()
+    }
 }
 
 impl MaintenanceReport {
@@ -90,6 +117,7 @@ impl MaintenanceReport {
                 && profile.pruned.iter().all(|pruned| pruned.damaged.is_empty())
                 && profile.unlisted.is_empty()
                 && profile.unreadable.is_empty()
+                && profile.stream_backups.is_clean()
         }) && self.directories.iter().all(|directory| {
             directory.failure.is_none() && directory.pruned.iter().all(|pruned| pruned.damaged.is_empty())
         })

@@ -10,6 +10,7 @@ use super::cleanup::Cleanup;
 use super::directories::prune_directory;
 use super::incomplete_tasks::{MaintenanceTask, ProfileOutcome};
 use super::report::{MaintenanceReport, ProfileMaintenance};
+use super::stream_backups::{self, StreamCleanup};
 use super::uploads::UnfinishedUploads;
 use super::verifications;
 use crate::catalog::retention::Retention;
@@ -35,6 +36,8 @@ pub(crate) struct MaintenanceOptions {
     /// How old a file of a crashed process must be before it is removed; if it is `None`, no such files are
     /// removed.
     pub(crate) cleanup_older_than: Option<Duration>,
+    /// Whether single backups that have expired are removed.
+    pub(crate) remove_expired_stream_backups: bool,
     pub(crate) cancel: CancellationToken,
 }
 
@@ -46,6 +49,7 @@ impl Default for MaintenanceOptions {
             profiles: Vec::new(),
             verification_enabled: true,
             cleanup_older_than: Some(Duration::from_secs(86_400)),
+            remove_expired_stream_backups: false,
             cancel: CancellationToken::new(),
         }
     }
@@ -101,6 +105,15 @@ async fn maintain_profile(
         let verified = verify_next(environment, storage, found, cancel, &mut outcome.report);
         let verified = until_cancelled(cancel, Box::pin(verified)).await;
         outcome.record_result(MaintenanceTask::Verification, verified).await?;
+    }
+    if options.remove_expired_stream_backups {
+        let removed = stream_backups::remove_expired(environment, name, cancel, &mut outcome.report).await;
+        outcome.record_problems(MaintenanceTask::StreamExpiry, removed).await?;
+    }
+    if options.verification_enabled {
+        let verified =
+            stream_backups::verify_next(environment, name, storage, cancel, &mut outcome.report).await;
+        outcome.record_problems(MaintenanceTask::StreamVerification, verified).await?;
     }
     let refreshed = until_cancelled(cancel, environment.manifests.all(name, storage)).await;
     outcome.record_result(MaintenanceTask::Catalog, refreshed.map(drop)).await?;
@@ -158,7 +171,9 @@ async fn remove_under_lease<'a>(
         let removed = async {
             let held = survey.held(survey.taken_at);
             problems.extend(uploads.abort(lease, storage, held, report).await?);
-            let cleanup = Cleanup { lease, environment, storage, survey: &survey, min_age };
+            let streams = StreamCleanup { lease, environment, profile: name, storage };
+            let content_folders = streams.run(report, &mut problems).await?;
+            let cleanup = Cleanup { lease, environment, storage, survey: &survey, min_age, content_folders };
             cleanup.remove(report, &mut problems).await
         };
         match until_cancelled(&cancel, removed).await.map_err(explained) {

@@ -1,14 +1,17 @@
 //! Removes temporary files of writes that were never completed from a directory. Their names, for example
 //! `….zip#1`, have the form that the crate `object_store` uses.
 
+use std::collections::BTreeSet;
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use object_store::path::Path as ObjectPath;
 use uuid::Uuid;
 
 use crate::archive::is_archive_name;
+use crate::archive::stream_file::{is_removal_path, is_stream_content, meta_id};
 use crate::environment::lease::ConfirmedLease;
 use crate::storage::{PROBE_PREFIX, SHARED_FOLDER};
 
@@ -33,6 +36,8 @@ type RemovalResults = Vec<(String, io::Result<u64>)>;
 /// The temporary files of a directory.
 pub(super) struct TemporaryFiles {
     pub(super) directory: PathBuf,
+    /// The folders in which the contents of single backups are.
+    pub(super) content_folders: BTreeSet<String>,
     /// Archives that are being written. Their temporary files are kept, independent of their age.
     pub(super) in_use: Vec<String>,
     /// How old a temporary file must be before it is removed.
@@ -49,6 +54,9 @@ impl TemporaryFiles {
     pub(super) fn remove(&self, now: SystemTime) -> io::Result<RemovalResults> {
         let mut removed = Vec::new();
         for folder in FOLDERS {
+            self.remove_below(&self.directory.join(folder), folder, now, &mut removed)?;
+        }
+        for folder in &self.content_folders {
             self.remove_below(&self.directory.join(folder), folder, now, &mut removed)?;
         }
         self.remove_probes(now, &mut removed)?;
@@ -134,6 +142,7 @@ fn final_path(path: &str) -> Option<&str> {
         // The file of a backup, or a file that a sync of the folder creates and that a killed process left
         // behind.
         (_, Some(id)) if Uuid::try_parse(id).is_ok() => true,
+        _ if is_of_streams(target) => true,
         ("archives", _) => is_archive_name(name),
         ("maintenance", Some(_)) => true,
         _ if folder.split('/').next() == Some(SHARED_FOLDER) => true,
@@ -142,6 +151,12 @@ fn final_path(path: &str) -> Option<&str> {
         (_, None) => false,
     };
     (has_known_name && is_decimal(number, number.len())).then_some(target)
+}
+
+/// Returns whether a path is that of a file of a single backup.
+fn is_of_streams(path: &str) -> bool {
+    let is_beside = |path: &ObjectPath| meta_id(path).is_some() || is_removal_path(path);
+    is_stream_content(path) || ObjectPath::parse(path).is_ok_and(|path| is_beside(&path))
 }
 
 /// Returns whether a file has the name of a probe file, or of the temporary file of a probe file.

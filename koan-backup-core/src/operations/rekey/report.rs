@@ -7,6 +7,7 @@ use crate::catalog::UnreadableManifest;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 use crate::foundation::names::names;
+use crate::operations::streams::StreamRekeySummary;
 use crate::operations::verify::VerifyReport;
 
 /// The report of the rekey of one backup.
@@ -112,6 +113,8 @@ pub struct RekeySummary {
     pub unreadable: Vec<UnreadableManifest>,
     /// The backups that are unchanged because the rekey was cancelled.
     pub cancelled: Vec<BackupId>,
+    /// The single backups of event streams.
+    pub streams: StreamRekeySummary,
 }
 
 impl RekeySummary {
@@ -142,6 +145,7 @@ impl RekeySummary {
     /// - An old archive could not be removed.
     /// - Encrypted backups that record no environment are unchanged, and were not
     ///   [accepted](Self::accept_unidentified).
+    /// - The same is true of a [single backup](StreamRekeySummary::require_all).
     pub fn require_all(mut self) -> Result<Self> {
         if !self.failed.is_empty() {
             let (id, error) = self.failed.remove(0);
@@ -173,6 +177,7 @@ impl RekeySummary {
             );
             return Err(Error::new(ErrorKind::Conflict, text));
         }
+        self.streams = self.streams.require_all()?;
         Ok(self)
     }
 

@@ -61,7 +61,7 @@ pub struct KeptStreamBackup {
 }
 
 /// An expired backup that could not be removed.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UnremovedStreamBackup {
@@ -74,7 +74,7 @@ pub struct UnremovedStreamBackup {
 }
 
 /// The report of the removal of expired backups.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StreamCleanupReport {

@@ -4,11 +4,14 @@
 //! Then the `.meta` is removed, and the content last. A restore first writes its lease and then checks that the `.meta`
 //! exists; a removal first removes the `.meta` and then reads the leases. Therefore a content that is being restored is
 //! not removed.
+//!
+//! A rekey and a copy create such a record as well, for a content to which no `.meta` refers yet or any more. It has a name
+//! of its own, and is withdrawn if the `.meta` of the backup refers to its content.
 
 use object_store::path::Path;
 use serde::Serialize;
 
-use crate::archive::stream_file::{MAX_META_BYTES, StreamMeta, meta_path, removal_path};
+use crate::archive::stream_file::{MAX_META_BYTES, StreamMeta, meta_id, meta_path, removal_path};
 use crate::catalog::stream_backups::{StoredStreamBackup, StreamBackupHandle};
 use crate::environment::Environment;
 use crate::environment::lease::{self, LeaseFile, Subject};
@@ -58,19 +61,22 @@ pub(super) async fn remove(environment: &Environment, stored: &StoredStreamBacku
     let record = removal_path(meta)
         .ok_or_else(|| Error::new(ErrorKind::Internal, "the `.meta` of a single backup has another name"))?;
     let document = stored.meta.to_document()?;
-    if storage.size(&record).await?.is_none() {
-        storage.create(&record, document).await?;
+    match storage.size(&record).await? {
+        None => storage.create(&record, document).await?,
+        // The record of a removal that did not happen may name an earlier content.
+        Some(_) => storage.replace(&record, document).await?,
     }
     storage.remove_durably(meta).await?;
     storage.require_gone(meta).await?;
     finish(environment, storage, &record, &stored.meta).await
 }
 
-/// Finishes a removal that was interrupted after its `.meta` was removed. Returns the backup.
+/// Finishes a removal that was interrupted: removes the content of a removal record, unless the `.meta` of its backup
+/// refers to it. Returns the backup if the content was removed.
 ///
 /// # Errors
-/// The record cannot be read, the content is being restored, or the storage fails.
-pub(super) async fn finish_record(
+/// The record cannot be read, the backup still exists or is in use, or the storage fails.
+pub(crate) async fn finish_record(
     environment: &Environment,
     storage: &Storage,
     record: &Path,
@@ -78,16 +84,40 @@ pub(super) async fn finish_record(
     let Some(bytes) = storage.read(record, MAX_META_BYTES).await? else { return Ok(None) };
     let meta = StreamMeta::parse(&bytes)
         .map_err(|error| error.context(format!("removal record `{record}` cannot be used")))?;
-    let is_there = match meta_path(record) {
-        Some(path) => storage.size(&path).await?.is_some(),
-        None => true,
-    };
-    if is_there {
-        let text = format!("single backup {} still exists", meta.backup_id);
-        return Err(Error::new(ErrorKind::Conflict, text).with_help("delete it by its id"));
+    // The leases are read before the `.meta`: a process that may still publish the content holds a lease.
+    if let Some(lease) = held(environment, storage, meta.backup_id).await? {
+        return Err(in_use(meta.backup_id, &lease));
+    }
+    let is_of_deletion = meta_path(record).and_then(|path| meta_id(&path)) == Some(meta.backup_id);
+    match current_meta(storage, record, meta.backup_id).await? {
+        Some(current) if current.path != meta.path => {}
+        None => {}
+        Some(_) if is_of_deletion => {
+            let text = format!("single backup {} still exists", meta.backup_id);
+            return Err(Error::new(ErrorKind::Conflict, text).with_help("delete it by its id"));
+        }
+        Some(_) => {
+            storage.remove_durably(record).await?;
+            return Ok(None);
+        }
     }
     finish(environment, storage, record, &meta).await?;
     Ok(Some(meta))
+}
+
+/// Reads the `.meta` of a backup beside a removal record.
+async fn current_meta(storage: &Storage, record: &Path, id: BackupId) -> Result<Option<StreamMeta>> {
+    let Some(path) = beside(record, &format!("{id}.meta")) else { return Ok(None) };
+    match storage.read(&path, MAX_META_BYTES).await? {
+        Some(bytes) => StreamMeta::parse(&bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Returns the path of another file in the same folder.
+pub(super) fn beside(path: &Path, name: &str) -> Option<Path> {
+    let (folder, _) = path.as_ref().rsplit_once('/')?;
+    Path::parse(format!("{folder}/{name}")).ok()
 }
 
 /// Removes the content, and then the removal record.
@@ -114,11 +144,22 @@ async fn finish(
     storage.remove_durably(record).await
 }
 
+/// Returns a lease of a process that restores, rewrites or copies the backup.
 async fn held(environment: &Environment, storage: &Storage, id: BackupId) -> Result<Option<LeaseFile>> {
-    lease::find_held(storage, &environment.clock, &Subject::Restore(id)).await
+    for subject in [Subject::Restore(id), Subject::Rekey(id), Subject::Copy(id)] {
+        if let Some(lease) = lease::find_held(storage, &environment.clock, &subject).await? {
+            return Ok(Some(lease));
+        }
+    }
+    Ok(None)
 }
 
 fn in_use(id: BackupId, lease: &LeaseFile) -> Error {
-    let text = format!("single backup {id} is being restored {}", lease.holder);
+    let action = match lease.subject {
+        Subject::Rekey(_) => "rewritten for other recipients",
+        Subject::Copy(_) => "copied",
+        _ => "restored",
+    };
+    let text = format!("single backup {id} is being {action} {}", lease.holder);
     Error::new(ErrorKind::Busy, text).with_help("try again later")
 }

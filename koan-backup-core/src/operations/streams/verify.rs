@@ -1,5 +1,7 @@
 //! Verifies a single backup.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -7,7 +9,8 @@ use super::read::{identities_for, locate};
 use super::stream_type::StreamType;
 use crate::archive::hash_of;
 use crate::archive::stream_file::{StreamFile, StreamFileKey, damaged};
-use crate::catalog::stream_backups::{StreamBackupHandle, StreamBackupRef};
+use crate::catalog::stream_backups::{StoredStreamBackup, StreamBackupHandle, StreamBackupRef, read};
+use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -24,7 +27,8 @@ pub struct StreamVerification {
     pub events: Option<u64>,
     /// The problem, if the backup is damaged.
     pub problem: Option<String>,
-    /// Why only the hash of the stored file was compared: no key decrypts the content.
+    /// Why only the hash of the stored file was compared: no key decrypts the content, or no event type declares its
+    /// object name.
     pub note: Option<String>,
 }
 
@@ -58,24 +62,44 @@ pub(crate) async fn run(
 ) -> Result<StreamVerification> {
     let stored = until_cancelled(cancel, locate(environment, profile, backup)).await?;
     let identities = until_cancelled(cancel, identities_for(environment, &stored)).await?;
-    let handle = stored.handle(&identities).await?;
+    let report = verify_stored(environment, &stored, &identities, cancel).await?;
+    if report.problem.is_some() {
+        until_cancelled(cancel, require_unchanged(&stored)).await?;
+    }
+    Ok(report)
+}
+
+/// Verifies a backup that was found. Without a declaration of its event type, only its hash is compared.
+///
+/// # Errors
+/// The storage fails, or the verification was cancelled.
+pub(super) async fn verify_stored(
+    environment: &Environment,
+    stored: &StoredStreamBackup<'_>,
+    identities: &Arc<Identities>,
+    cancel: &CancellationToken,
+) -> Result<StreamVerification> {
+    let handle = stored.handle(identities).await?;
     let mut report = StreamVerification { backup: handle, events: None, problem: None, note: None };
     let id = stored.meta.backup_id;
     let read = async {
-        match StreamFile::find(stored.storage, &stored.meta, &identities).await? {
-            StreamFileKey::Found(file) => {
-                let of = StreamType::find(environment, &stored.meta.object_name)?;
-                let (_, counts) = file.verify(of.codec, cancel).await?;
-                report.events = Some(counts.events);
-            }
-            StreamFileKey::Missing(object, missing) => {
-                if hash_of(&object).await? != stored.meta.sha256 {
-                    let text = "its content has another hash than its `.meta` states";
-                    return Err(damaged(id, Error::new(ErrorKind::Corrupt, text)));
+        let of = StreamType::find(environment, &stored.meta.object_name);
+        let (object, note) = match StreamFile::find(stored.storage, &stored.meta, identities).await? {
+            StreamFileKey::Found(file) => match of {
+                Ok(of) => {
+                    let (_, counts) = file.verify(of.codec, cancel).await?;
+                    report.events = Some(counts.events);
+                    return Ok(());
                 }
-                report.note = Some(missing.note(&format!("single backup {id}")));
-            }
+                Err(undeclared) => (file.object().clone(), undeclared.chain()),
+            },
+            StreamFileKey::Missing(object, missing) => (object, missing.note(&format!("single backup {id}"))),
+        };
+        if hash_of(&object).await? != stored.meta.sha256 {
+            let text = "its content has another hash than its `.meta` states";
+            return Err(damaged(id, Error::new(ErrorKind::Corrupt, text)));
         }
+        report.note = Some(note);
         Ok(())
     };
     match until_cancelled(cancel, read).await {
@@ -88,4 +112,19 @@ pub(crate) async fn run(
         Err(error) => return Err(error),
     }
     Ok(report)
+}
+
+/// Checks that a problem is damage: the backup was neither removed nor rewritten while it was read.
+///
+/// # Errors
+/// The backup has changed, or its `.meta` cannot be read.
+pub(super) async fn require_unchanged(stored: &StoredStreamBackup<'_>) -> Result<()> {
+    match read(stored.profile, stored.storage, &stored.meta_path).await? {
+        Some(current) if current.meta == stored.meta => Ok(()),
+        _ => {
+            let id = stored.meta.backup_id;
+            let text = format!("single backup {id} was removed or rewritten while it was verified");
+            Err(Error::new(ErrorKind::Conflict, text).with_help("try again"))
+        }
+    }
 }

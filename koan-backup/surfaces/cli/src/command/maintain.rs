@@ -119,6 +119,13 @@ fn print(session: &Session<'_>, profile: &ProfileMaintenance) {
     if !profile.aborted_uploads.is_empty() {
         facts.push(format!("aborted {}", count_of(length(&profile.aborted_uploads), "upload")));
     }
+    let streams = &profile.stream_backups;
+    if let Some(expired) = streams.expired.as_ref().filter(|expired| !expired.removed.is_empty()) {
+        facts.push(format!("deleted {}", count_of(length(&expired.removed), "expired single backup")));
+    }
+    if streams.verified > 0 {
+        facts.push(format!("verified {}", count_of(streams.verified, "single backup")));
+    }
     let done = if facts.is_empty() { "nothing to do".to_owned() } else { facts.join("; ") };
     output.line(format!("{}: {done}", profile.profile));
     if let (Some(id), Some(damage)) = (&profile.verified, &profile.damage) {
@@ -129,6 +136,15 @@ fn print(session: &Session<'_>, profile: &ProfileMaintenance) {
     }
     for archive in &profile.unlisted {
         output.line(format!("  problem: archive {} is unlisted; `recover` lists it again", archive.archive));
+    }
+    for damaged in &streams.damaged {
+        output.line(format!("  problem: single backup {} is damaged: {}", damaged.id, damaged.problem));
+    }
+    for content in &streams.unlisted {
+        output.line(format!("  problem: {} is unlisted: no `.meta` refers to it", content.path));
+    }
+    for meta in &streams.unreadable {
+        output.line(format!("  problem: {} cannot be read: {}", meta.path, meta.problem));
     }
     for manifest in &profile.unreadable {
         output.line(format!("  problem: manifest {} cannot be read: {}", manifest.path, manifest.problem));

@@ -42,6 +42,20 @@ struct Summary {
     unreadable: u64,
     unidentified: u64,
     other_applications: u64,
+    /// The single backups of event streams.
+    streams: StreamSummary,
+}
+
+/// The result of `--all` for single backups of event streams.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StreamSummary {
+    rekeyed: u64,
+    unchanged: usize,
+    failed: u64,
+    cancelled: u64,
+    unreadable: u64,
+    other_applications: usize,
 }
 
 impl RekeyArgs {
@@ -84,7 +98,7 @@ impl RekeyArgs {
         progress.finish();
         let summary = summary?;
         summary.rekeyed.iter().for_each(|report| print(session, report));
-        let RekeySummary { rekeyed, unchanged, failed, cancelled, .. } = &summary;
+        let RekeySummary { rekeyed, unchanged, failed, cancelled, streams, .. } = &summary;
         let counts = Summary {
             rekeyed: length(rekeyed),
             unchanged: length(unchanged),
@@ -93,6 +107,14 @@ impl RekeyArgs {
             unreadable: length(&summary.unreadable),
             unidentified: length(&summary.unidentified),
             other_applications: length(&summary.other_applications),
+            streams: StreamSummary {
+                rekeyed: length(&streams.rekeyed),
+                unchanged: streams.unchanged,
+                failed: length(&streams.failed),
+                cancelled: length(&streams.cancelled),
+                unreadable: length(&streams.unreadable),
+                other_applications: streams.other_applications,
+            },
         };
         match output.is_json() {
             true => output.message("summary", counts),
@@ -102,6 +124,13 @@ impl RekeyArgs {
                 counts.unchanged,
                 counts.failed
             )),
+        }
+        if !output.is_json() && (!streams.rekeyed.is_empty() || !streams.failed.is_empty()) {
+            let rewritten = count_of(length(&streams.rekeyed), "single backup");
+            output.line(format!("{rewritten} rewritten, {} failed", streams.failed.len()));
+        }
+        for (id, error) in &streams.failed {
+            output.warning(&format!("single backup {id} was not rewritten: {}", error.chain()));
         }
         for (id, error) in &failed[failed.len().min(1)..] {
             output.warning(&format!("backup {id} was not rewritten: {}", error.chain()));

@@ -138,6 +138,9 @@ fn maintenance(settings: &MaintenanceSettings, defaults: &mut MaintenanceDefault
         }
         _ => {}
     }
+    if let Some(is_removed) = settings.remove_expired_stream_backups {
+        defaults.remove_expired_stream_backups = is_removed;
+    }
     if let Some(profiles) = &settings.profiles {
         defaults.profiles.clone_from(profiles);
     }

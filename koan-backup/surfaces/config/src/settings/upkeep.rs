@@ -76,6 +76,9 @@ pub(crate) struct MaintenanceSettings {
     /// How old a file that belongs to no backup must be before it is removed.
     #[schemars(extend("default" = "1d"))]
     pub(crate) cleanup_older_than: Option<TimeSpan>,
+    /// Whether single backups of event streams that have expired are removed.
+    #[schemars(extend("default" = false))]
+    pub(crate) remove_expired_stream_backups: Option<bool>,
     /// The storage profiles. The default is all profiles.
     pub(crate) profiles: Option<Vec<String>>,
 }

@@ -155,6 +155,12 @@ const EFFECTS: &[(&str, &str, &str, Effect)] = &[
         "cleanup_older_than = \"2d\"",
         Builder("cleanup_older_than: Some(172800s)"),
     ),
+    (
+        "maintenance.remove_expired_stream_backups",
+        "[maintenance]",
+        "remove_expired_stream_backups = true",
+        Builder("remove_expired_stream_backups: true"),
+    ),
     ("maintenance.profiles", "[maintenance]", "profiles = [\"dr\"]", Builder("profiles: [\"dr\"]")),
     ("discovery.enabled", "[discovery]", "enabled = true", Builder("discovery: Some(900s)")),
     ("discovery.every", "[discovery]\nenabled = true", "every = \"1m\"", Builder("discovery: Some(60s)")),
