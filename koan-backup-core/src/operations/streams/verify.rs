@@ -8,6 +8,8 @@ use super::stream_type::StreamType;
 use crate::archive::hash_of;
 use crate::archive::stream_file::{StreamFile, StreamFileKey, damaged};
 use crate::catalog::stream_backups::{StreamBackupHandle, StreamBackupRef};
+use crate::entity::stream::{EventLayout, StreamDeclaration, StreamDescriptor, StreamPart};
+use crate::entity::EntityCodec;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -19,17 +21,18 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 pub struct StreamVerification {
     /// The backup.
     pub backup: StreamBackupHandle,
-    /// The number of events, of all streams, that were decoded as their type. `None` if the content was not read,
-    /// because it is damaged or no key decrypts it.
+    /// The number of events, of all streams, that were verified. `None` if the content was not read, because it is damaged
+    /// or no key decrypts it.
     pub events: Option<u64>,
     /// The problem, if the backup is damaged.
     pub problem: Option<String>,
-    /// Why only the hash of the stored file was compared: no key decrypts the content.
+    /// What was not verified, and why. Without a key, only the hash of the stored file was compared. If no event type declares
+    /// the object name, the events were not decoded as a type.
     pub note: Option<String>,
 }
 
 impl StreamVerification {
-    /// Returns whether no problem was found. If there is a [`note`](Self::note), the content was not read.
+    /// Returns whether no problem was found. The [`note`](Self::note) says what was not verified.
     pub fn is_valid(&self) -> bool {
         self.problem.is_none()
     }
@@ -46,7 +49,7 @@ impl StreamVerification {
     }
 }
 
-/// Verifies the hash of a single backup and its complete content.
+/// Verifies the hash of a single backup and its complete content. Events that no event type declares remain JSON.
 ///
 /// # Errors
 /// The backup does not exist, or its storage or a key source fails. Damage is no error: it is in the report.
@@ -64,9 +67,19 @@ pub(crate) async fn run(
     let read = async {
         match StreamFile::find(stored.storage, &stored.meta, &identities).await? {
             StreamFileKey::Found(file) => {
-                let of = StreamType::find(environment, &stored.meta.object_name)?;
-                let (_, counts) = file.verify(of.codec, cancel).await?;
+                let object = &stored.meta.object_name;
+                let codec = declared_codec(environment, object)?;
+                let is_declared = codec.is_some();
+                let codec = codec.unwrap_or_else(undeclared_codec);
+                let (_, counts) = file.verify(&codec, cancel).await?;
                 report.events = Some(counts.events);
+                if !is_declared {
+                    report.note = Some(format!(
+                        "the events of single backup {id} were not decoded, because no event type declares the object name \
+                         `{}`",
+                        object.escape_debug()
+                    ));
+                }
             }
             StreamFileKey::Missing(object, missing) => {
                 if hash_of(&object).await? != stored.meta.sha256 {
@@ -88,4 +101,34 @@ pub(crate) async fn run(
         Err(error) => return Err(error),
     }
     Ok(report)
+}
+
+/// The streams of an object name that no event type declares. Their events are JSON.
+static UNDECLARED: StreamDescriptor = StreamDescriptor::raw(StreamDeclaration {
+    object: "stream",
+    part_names: ["stream", "stream.documents", "stream.snapshots"],
+    part_idents: ["StreamEvent", "StreamEvent.documents", "StreamEvent.snapshots"],
+    provider: None,
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    policy: None,
+    layout: EventLayout::InPayload,
+});
+
+/// Returns the codec of events that no event type declares.
+fn undeclared_codec() -> EntityCodec {
+    EntityCodec::new(UNDECLARED.part(StreamPart::Events))
+}
+
+/// Returns the codec of the events with an object name, or `None` if no event type declares it.
+///
+/// # Errors
+/// The provider of the event type has no event store.
+fn declared_codec(environment: &Environment, object: &str) -> Result<Option<EntityCodec>> {
+    match StreamType::find(environment, object) {
+        Ok(of) => Ok(Some(of.codec.clone())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
