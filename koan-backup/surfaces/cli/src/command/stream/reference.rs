@@ -84,16 +84,18 @@ async fn find_short(
     match found.len() {
         0 => {
             let text = format!(
-                "storage profile {} contains no single backup whose id ends with `{digits}`",
+                "storage profile {} contains no single backup whose id ends with {digits}",
                 session.profile(profile)
             );
             Err(Failure::from(Error::new(ErrorKind::NotFound, text)).with_help(LISTED))
         }
         1 => Ok(found.swap_remove(0)),
         _ => {
-            let ids: Vec<_> = found.iter().map(|backup| backup.id.to_string()).collect();
-            let text = format!("several single backups have an id that ends with `{digits}`: {}", ids.join(", "));
-            Err(Failure::from(Error::new(ErrorKind::NotFound, text)).with_help("give the complete id"))
+            let list: Vec<_> = found.iter().map(|backup| format!("{} ({})", backup.id, backup.object)).collect();
+            let text =
+                format!("the ids of {} single backups end with {digits}: {}", list.len(), list.join(", "));
+            let error = Error::new(ErrorKind::InvalidName, text);
+            Err(error.with_help("select one of them by its complete id").into())
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::session::Session;
 /// The flags of the restore of single backups.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StreamRestoreFlags {
-    /// What happens if the aggregate exists
+    /// What happens if the aggregate exists: `overwrite` removes the events that came after the backup
     #[arg(long, value_name = "MODE", value_enum, default_value = "fail")]
     on_conflict: Conflict,
     /// Do not read the complete backup before the first write; its hash is compared before the commit
@@ -38,11 +38,8 @@ pub(super) struct StreamRestoreFlags {
 /// What happens if the aggregate exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Conflict {
-    /// Nothing is changed, and the restore fails
     Fail,
-    /// It gets exactly the events of the backup, and events that came later are removed
     Overwrite,
-    /// It is not changed
     Keep,
 }
 
