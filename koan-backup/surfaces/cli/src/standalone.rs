@@ -239,7 +239,8 @@ impl StandaloneArgs {
         if is_explicit && is_any {
             return Ok(koan);
         }
-        let Producers { known, unidentified } = opening.until_interrupted(producers(&koan, opening.command)).await?;
+        let Producers { known, unidentified } =
+            opening.until_interrupted(producers(&koan, opening.command)).await?;
         let names = || {
             let names: Vec<_> =
                 known.iter().map(|(name, environment)| format!("{name}/{environment}")).collect();

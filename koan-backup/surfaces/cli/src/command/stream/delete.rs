@@ -1,8 +1,8 @@
 //! `stream delete`: deletes a single backup.
 
 use clap::Args;
-use koan_backup_core::{ErrorKind, Result};
 use koan_backup_core::streams::{RemovedStreamBackup, StreamBackupRef};
+use koan_backup_core::{ErrorKind, Result};
 
 use super::reference::{Reference, aggregate, called};
 use crate::amounts::size;

@@ -91,7 +91,8 @@ async fn find_short(
         }
         1 => Ok(found.swap_remove(0)),
         _ => {
-            let list: Vec<_> = found.iter().map(|backup| format!("{} ({})", backup.id, backup.object)).collect();
+            let list: Vec<_> =
+                found.iter().map(|backup| format!("{} ({})", backup.id, backup.object)).collect();
             let text =
                 format!("the ids of {} single backups end with {digits}: {}", list.len(), list.join(", "));
             let error = Error::new(ErrorKind::InvalidName, text);

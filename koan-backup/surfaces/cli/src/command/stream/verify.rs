@@ -132,7 +132,9 @@ impl StreamVerifyArgs {
         let backup = called(session, backup);
         match (&report.problem, report.events) {
             (Some(problem), _) => output.line(format!("damaged {backup}: {problem}")),
-            (None, Some(events)) => output.line(format!("valid {backup}: {} checked", count_of(events, "event"))),
+            (None, Some(events)) => {
+                output.line(format!("valid {backup}: {} checked", count_of(events, "event")))
+            }
             (None, None) => output.line(format!("not verified completely {backup}")),
         }
         report.note.iter().for_each(|note| output.warning(note));
