@@ -17,7 +17,7 @@ use crate::session::Session;
 
 /// The flags of `stream backup`.
 #[derive(Args, Clone, Debug)]
-pub struct StreamBackupArgs {
+pub(crate) struct StreamBackupArgs {
     /// The object name of the event streams, such as order
     object: String,
     /// The object ids of the aggregates

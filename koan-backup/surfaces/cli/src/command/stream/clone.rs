@@ -13,7 +13,7 @@ use crate::session::Session;
 
 /// The flags of `stream clone`.
 #[derive(Args, Clone, Debug)]
-pub struct StreamCloneArgs {
+pub(crate) struct StreamCloneArgs {
     /// The single backup: an id, or its last eight digits
     #[arg(value_name = "BACKUP", value_parser = Reference::parse)]
     backup: Reference,

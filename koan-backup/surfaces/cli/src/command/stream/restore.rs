@@ -15,7 +15,7 @@ use crate::session::Session;
 
 /// The flags of `stream restore`.
 #[derive(Args, Clone, Debug)]
-pub struct StreamRestoreArgs {
+pub(crate) struct StreamRestoreArgs {
     /// The single backups: ids, or their last eight digits
     #[arg(value_name = "BACKUP", required = true, value_parser = Reference::parse)]
     backups: Vec<Reference>,
