@@ -29,7 +29,7 @@ pub(crate) struct StreamDeleteArgs {
 
 impl StreamDeleteArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
-        let (output, profile) = (&session.output, self.profile.as_deref());
+        let profile = self.profile.as_deref();
         let place = session.profile(profile);
         let backup: StreamBackupRef = match (self.backup.select(session, profile).await, &self.backup) {
             (Ok(handle), _) => {
