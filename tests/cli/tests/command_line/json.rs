@@ -124,6 +124,7 @@ fn run_streams(seen: &mut BTreeSet<(String, String)>) {
     let ids = orders.ids();
     run("list", &[]);
     run("verify", &["--all"]);
+    run("verify", &[&ids[0]]);
     run("restore", &[&ids[0], "--on-conflict", "keep"]);
     run("restore", &[&ids[0], &ids[1], "--continue-on-error"]);
     run("clone", &[&ids[0], "order-3"]);

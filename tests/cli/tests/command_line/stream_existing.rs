@@ -94,7 +94,7 @@ fn the_program_without_event_types_works_on_single_backups() {
     let expired = orders.backup(&["order-2", "--expires-after", "0s"]);
     let program = |arguments: &[&str]| orders.program(&[&["stream"], arguments].concat()).assert();
     let text = output(&program(&["list"]).code(0));
-    assert!(text.contains("order-1") && text.contains("orders/test"), "{text}");
+    assert!(text.contains("order-1") && text.contains("order-2"), "{text}");
     let assert = program(&["verify", &id]).code(0);
     assert!(output(&assert).starts_with("valid order order-1"), "{}", output(&assert));
     let text = errors(&assert);
