@@ -79,7 +79,8 @@ impl Orders {
     pub(crate) fn append(&self, id: &str) {
         let placed = NewEvent::new("Placed", &json!({ "Placed": { "total": 20 } })).expect("an event");
         let paid = NewEvent::new("Paid", &"Paid").expect("an event");
-        let append = self.events().append("order", id, ExpectedVersion::Any, [placed, paid]);
+        let events = self.events();
+        let append = events.append("order", id, ExpectedVersion::Any, [placed, paid]);
         assert!(in_runtime(append).is_some(), "events were appended");
     }
 

@@ -53,7 +53,7 @@ pub(crate) struct StoredStreamArgs {
 #[derive(Clone, Debug, Subcommand)]
 enum StoredStreamCommand {
     /// List single backups
-    List(list::StreamListArgs),
+    List(Box<list::StreamListArgs>),
     /// Verify that single backups can be restored
     Verify(verify::StreamVerifyArgs),
     /// Delete a single backup
