@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::reference::aggregate;
 use crate::amounts::{count, count_of, length};
 use crate::exit::Exit;
+use crate::failure::causes;
 use crate::session::Session;
 
 /// The counts in JSON.
@@ -36,7 +37,13 @@ impl Counts {
                 (None, Some(id)) => format!("single backup {id}"),
                 (None, None) => "an aggregate".to_owned(),
             };
-            output.labelled("error", &format!("{subject} was not {done}: {}", failure.error.chain()));
+            output.labelled("error", &format!("{subject} was not {done}"));
+            // The message of the error repeats the line above, if there are causes.
+            let causes = match causes(&failure.error) {
+                causes if causes.is_empty() => vec![failure.error.message().to_owned()],
+                causes => causes,
+            };
+            causes.iter().for_each(|cause| output.labelled("caused by", cause));
             if let Some(help) = failure.error.help() {
                 output.labelled("help", help);
             }
