@@ -21,13 +21,13 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 pub struct StreamVerification {
     /// The backup.
     pub backup: StreamBackupHandle,
-    /// The number of events, of all streams, that were verified. `None` if the content was not read, because it is damaged
-    /// or no key decrypts it.
+    /// The number of events, of all streams, that were verified. `None` if the content was not read, because it is
+    /// damaged or no key decrypts it.
     pub events: Option<u64>,
     /// The problem, if the backup is damaged.
     pub problem: Option<String>,
-    /// What was not verified, and why. Without a key, only the hash of the stored file was compared. If no event type declares
-    /// the object name, the events were not decoded as a type.
+    /// What was not verified, and why. Without a key, only the hash of the stored file was compared. If no event type
+    /// declares the object name, the events were not decoded as a type.
     pub note: Option<String>,
 }
 
@@ -75,8 +75,8 @@ pub(crate) async fn run(
                 report.events = Some(counts.events);
                 if !is_declared {
                     report.note = Some(format!(
-                        "the events of single backup {id} were not decoded, because no event type declares the object name \
-                         `{}`",
+                        "the events of single backup {id} were not decoded, because no event type declares the object \
+                         name `{}`",
                         object.escape_debug()
                     ));
                 }

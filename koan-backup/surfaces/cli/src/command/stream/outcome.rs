@@ -23,8 +23,8 @@ impl Counts {
     /// The counts of one aggregate that succeeded.
     pub(super) const ONE: Self = Self { total: 1, succeeded: 1, failed: 0, not_started: 0 };
 
-    /// Reports the failures and the counts, and returns how the command ends. `done` says what was done, such as `backed
-    /// up`.
+    /// Reports the failures and the counts, and returns how the command ends. `done` says what was done, such as
+    /// `backed up`.
     pub(super) fn report(self, session: &Session<'_>, failures: &[BulkFailure], done: &str) -> Exit {
         let output = &session.output;
         for failure in failures {

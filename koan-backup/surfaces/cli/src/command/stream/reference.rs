@@ -35,8 +35,8 @@ impl Reference {
         }
     }
 
-    /// Finds the backup in a storage profile, or in the default profile, and writes the message in JSON that says which one
-    /// it is. A command that prints text says it in its own words.
+    /// Finds the backup in a storage profile, or in the default profile, and writes the message in JSON that says which
+    /// one it is. A command that prints text says it in its own words.
     ///
     /// # Errors
     /// There is no such backup, several backups match, or the storage cannot be read.

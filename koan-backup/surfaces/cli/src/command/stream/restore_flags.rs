@@ -75,8 +75,8 @@ impl StreamRestoreFlags {
         }
     }
 
-    /// Asks before aggregates are overwritten: the name of each database must be typed. `aggregates` contains the object
-    /// name of each aggregate, and the text that describes it.
+    /// Asks before aggregates are overwritten: the name of each database must be typed. `aggregates` contains the
+    /// object name of each aggregate, and the text that describes it.
     ///
     /// # Errors
     /// Another name was typed, there is no terminal, or the command was interrupted.
