@@ -32,9 +32,9 @@ fn a_list_is_filtered() {
         &["--object-id", "order-1"],
         &["--profile", "local"],
     ] {
-        assert_eq!(ids(flags), [first.clone()], "{flags:?}");
+        assert_eq!(ids(flags), [first.as_str()], "{flags:?}");
     }
-    assert_eq!(ids(&["--limit", "1", "--object", "order"]), [second.clone()]);
+    assert_eq!(ids(&["--limit", "1", "--object", "order"]), [second.as_str()]);
     assert_eq!(ids(&["--after", "1h"]).len(), 2);
     assert_eq!(ids(&["--before", "1h"]).len(), 0);
     assert_eq!(ids(&["--object", "invoice"]).len(), 0);
@@ -64,7 +64,7 @@ fn a_deletion_asks_first() {
     let id = orders.backup(&["order-1"]);
     let text = errors(&orders.stream(&["delete", &id]).code(2));
     assert!(text.contains("--yes") && text.contains("order order-1"), "{text}");
-    assert_eq!(orders.ids(), [id.clone()], "nothing is deleted without an answer");
+    assert_eq!(orders.ids(), [id.as_str()], "nothing is deleted without an answer");
     let text = output(&orders.stream(&["delete", &id, "--yes"]).code(0));
     assert!(text.contains("Deleted the single backup of order order-1"), "{text}");
     assert!(orders.ids().is_empty() && orders.contents().is_empty());
@@ -105,7 +105,7 @@ fn the_program_without_event_types_works_on_single_backups() {
     let text = output(&program(&["cleanup"]).code(0));
     assert!(text.contains(&format!("kept order order-2 {}", &expired[28..])), "{text}");
     program(&["cleanup", "--including-last"]).code(0);
-    assert_eq!(orders.ids(), [id.clone()]);
+    assert_eq!(orders.ids(), [id.as_str()]);
     damage(&orders);
     program(&["verify", "--all"]).code(1);
     program(&["delete", &id[28..], "--yes"]).code(0);
