@@ -126,7 +126,7 @@ impl Koan {
     }
 
     /// Verifies a single backup: the hash of its file, the order and the number of its events, and that each event decodes
-    /// as its type.
+    /// as its type. If no event type declares its object name, the events are not decoded, and the report says so.
     pub fn verify_stream_backup(&self, backup: impl Into<StreamBackupRef>) -> StreamBackupVerification {
         StreamBackupVerification::new(self.clone(), backup.into())
     }

@@ -11,6 +11,8 @@ use crate::archive::hash_of;
 use crate::archive::stream_file::{StreamFile, StreamFileKey, damaged};
 use crate::catalog::stream_backups::{StoredStreamBackup, StreamBackupHandle, StreamBackupRef, read};
 use crate::encryption::Identities;
+use crate::entity::EntityCodec;
+use crate::entity::stream::{EventLayout, StreamDeclaration, StreamDescriptor, StreamPart};
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -27,8 +29,8 @@ pub struct StreamVerification {
     pub events: Option<u64>,
     /// The problem, if the backup is damaged.
     pub problem: Option<String>,
-    /// Why only the hash of the stored file was compared: no key decrypts the content, or no event type declares its
-    /// object name.
+    /// What was not verified, and why. Without a key, only the hash of the stored file was compared. If no event type
+    /// declares the object name, the events were not decoded as a type.
     pub note: Option<String>,
 }
 
@@ -69,7 +71,7 @@ pub(crate) async fn run(
     Ok(report)
 }
 
-/// Verifies a backup that was found. Without a declaration of its event type, only its hash is compared.
+/// Verifies a backup that was found. Events that no event type declares remain JSON.
 ///
 /// # Errors
 /// The storage fails, or the verification was cancelled.
@@ -83,23 +85,30 @@ pub(super) async fn verify_stored(
     let mut report = StreamVerification { backup: handle, events: None, problem: None, note: None };
     let id = stored.meta.backup_id;
     let read = async {
-        let of = StreamType::find(environment, &stored.meta.object_name);
-        let (object, note) = match StreamFile::find(stored.storage, &stored.meta, identities).await? {
-            StreamFileKey::Found(file) => match of {
-                Ok(of) => {
-                    let (_, counts) = file.verify(of.codec, cancel).await?;
-                    report.events = Some(counts.events);
-                    return Ok(());
+        match StreamFile::find(stored.storage, &stored.meta, identities).await? {
+            StreamFileKey::Found(file) => {
+                let object = &stored.meta.object_name;
+                let codec = declared_codec(environment, object)?;
+                let is_declared = codec.is_some();
+                let codec = codec.unwrap_or_else(undeclared_codec);
+                let (_, counts) = file.verify(&codec, cancel).await?;
+                report.events = Some(counts.events);
+                if !is_declared {
+                    report.note = Some(format!(
+                        "the events of single backup {id} were not decoded, because no event type declares the object \
+                         name `{}`",
+                        object.escape_debug()
+                    ));
                 }
-                Err(undeclared) => (file.object().clone(), undeclared.chain()),
-            },
-            StreamFileKey::Missing(object, missing) => (object, missing.note(&format!("single backup {id}"))),
-        };
-        if hash_of(&object).await? != stored.meta.sha256 {
-            let text = "its content has another hash than its `.meta` states";
-            return Err(damaged(id, Error::new(ErrorKind::Corrupt, text)));
+            }
+            StreamFileKey::Missing(object, missing) => {
+                if hash_of(&object).await? != stored.meta.sha256 {
+                    let text = "its content has another hash than its `.meta` states";
+                    return Err(damaged(id, Error::new(ErrorKind::Corrupt, text)));
+                }
+                report.note = Some(missing.note(&format!("single backup {id}")));
+            }
         }
-        report.note = Some(note);
         Ok(())
     };
     match until_cancelled(cancel, read).await {
@@ -126,5 +135,35 @@ pub(super) async fn require_unchanged(stored: &StoredStreamBackup<'_>) -> Result
             let text = format!("single backup {id} was removed or rewritten while it was verified");
             Err(Error::new(ErrorKind::Conflict, text).with_help("try again"))
         }
+    }
+}
+
+/// The streams of an object name that no event type declares. Their events are JSON.
+static UNDECLARED: StreamDescriptor = StreamDescriptor::raw(StreamDeclaration {
+    object: "stream",
+    part_names: ["stream", "stream.documents", "stream.snapshots"],
+    part_idents: ["StreamEvent", "StreamEvent.documents", "StreamEvent.snapshots"],
+    provider: None,
+    module_path: module_path!(),
+    file: file!(),
+    line: line!(),
+    policy: None,
+    layout: EventLayout::InPayload,
+});
+
+/// Returns the codec of events that no event type declares.
+fn undeclared_codec() -> EntityCodec {
+    EntityCodec::new(UNDECLARED.part(StreamPart::Events))
+}
+
+/// Returns the codec of the events with an object name, or `None` if no event type declares it.
+///
+/// # Errors
+/// The provider of the event type has no event store.
+fn declared_codec(environment: &Environment, object: &str) -> Result<Option<EntityCodec>> {
+    match StreamType::find(environment, object) {
+        Ok(of) => Ok(Some(of.codec.clone())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }

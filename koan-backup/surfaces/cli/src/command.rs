@@ -29,6 +29,7 @@ mod restore;
 mod serve;
 mod show;
 mod stats;
+mod stream;
 #[cfg(feature = "http")]
 mod token;
 mod verify;
@@ -41,6 +42,7 @@ use koan_backup_core::{Error, Koan, KoanBuilder};
 
 pub(crate) use self::archive::{ArchiveCommand, Choice};
 pub(crate) use self::generate::GenerateArgs;
+pub(crate) use self::stream::StoredStreamArgs;
 use crate::configuration_file::ConfigurationArgs;
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -61,6 +63,8 @@ pub enum BackupCommand {
     Backup(Box<backup::BackupArgs>),
     /// Restore a backup into the databases
     Restore(Box<restore::RestoreArgs>),
+    /// Back up, restore and clone single event streams, and manage these backups
+    Stream(stream::StreamArgs),
     /// Run maintenance once, or repeatedly
     Maintain(Box<maintain::MaintainArgs>),
     /// Serve the HTTP API until the process is interrupted
@@ -195,6 +199,7 @@ impl BackupCommand {
             Self::Inventory(arguments) => arguments.output,
             Self::Backup(arguments) => arguments.output,
             Self::Restore(arguments) => arguments.output,
+            Self::Stream(arguments) => arguments.output(),
             Self::Maintain(arguments) => arguments.output,
             #[cfg(feature = "http")]
             Self::Serve(arguments) => arguments.output,
@@ -208,6 +213,7 @@ impl BackupCommand {
             Self::Inventory(arguments) => session.until_interrupted(arguments.run(session)).await,
             Self::Backup(arguments) => arguments.run(session).await,
             Self::Restore(arguments) => arguments.run(session).await,
+            Self::Stream(arguments) => Box::pin(arguments.run(session)).await,
             Self::Maintain(arguments) => arguments.run(session).await,
             #[cfg(feature = "http")]
             Self::Serve(arguments) => {
@@ -261,10 +267,11 @@ mod tests {
     #[test]
     fn every_flag_that_replaces_a_method_exists() {
         let commands = BackupCommand::augment_subcommands(Command::new(""));
-        let flags: Vec<_> = commands
-            .get_subcommands()
-            .flat_map(|command| command.get_opts().filter_map(Arg::get_long).map(str::to_owned))
-            .collect();
+        fn flags(command: &Command) -> Vec<String> {
+            let own = command.get_opts().filter_map(Arg::get_long).map(str::to_owned);
+            own.chain(command.get_subcommands().flat_map(flags)).collect()
+        }
+        let flags = flags(&commands);
         for flag in FLAGS {
             assert!(flags.iter().any(|known| known == flag), "no command has the flag --{flag}");
         }

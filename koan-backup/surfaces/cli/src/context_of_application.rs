@@ -9,8 +9,8 @@ use crate::failure::Outcome;
 use crate::interrupt::Interrupt;
 use crate::used_profiles::UsedProfiles;
 
-/// Builds the context of an application from its configuration. Only `backup` and `serve`, and `copy` for its target,
-/// create storage profiles. `observe` adds listeners.
+/// Builds the context of an application from its configuration. Only `backup`, `stream backup` and `serve`, and
+/// `copy` for its target, create storage profiles. `observe` adds listeners.
 ///
 /// # Errors
 /// The configuration has a problem, a storage profile does not exist, or the command was interrupted.
@@ -62,6 +62,7 @@ fn used_profiles(command: &BackupCommand) -> Option<UsedProfiles> {
         BackupCommand::Serve(_) => None,
         BackupCommand::Inventory(_) => Some(UsedProfiles::one(None)),
         BackupCommand::Restore(arguments) => Some(UsedProfiles::one(arguments.profile())),
+        BackupCommand::Stream(arguments) => arguments.profiles(),
         BackupCommand::Maintain(arguments) => Some(UsedProfiles::several(&arguments.profiles)),
         BackupCommand::Archive(command) => Some(command.profiles()),
     }

@@ -101,7 +101,7 @@ struct ErrorMessage {
 }
 
 /// Returns the messages of the sources of an error, without those that a message before them contains.
-fn causes(error: &Error) -> Vec<String> {
+pub(crate) fn causes(error: &Error) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {

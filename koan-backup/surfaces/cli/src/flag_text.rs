@@ -38,6 +38,21 @@ pub(crate) const FLAGS: [&str; 16] = [
     "timeout",
 ];
 
+/// The calls and values whose flags have other names.
+const RENAMED: [(&str, &str); 11] = [
+    (".to_profile(…)", "--to PROFILE"),
+    (".from_profile(…)", "--profile PROFILE"),
+    (".include_snapshots()", "--snapshots"),
+    (".include_terminated()", "--terminated"),
+    (".full()", "--full"),
+    (".without_document()", "--no-document"),
+    (".without_snapshots()", "--no-snapshots"),
+    (".on_conflict(ConflictMode::Overwrite)", "--on-conflict overwrite"),
+    ("ConflictMode::Keep", "--on-conflict keep"),
+    (".restore(…)", "stream restore BACKUP"),
+    (".restore_as(…)", "stream clone BACKUP NEW_ID"),
+];
+
 /// Replaces each method of a builder by the flag with the same name, such as `.exclude("User")` by `--exclude User`, or
 /// by the setting of the program, such as `.state_directory(…)` by `paths.root`. Other text is unchanged.
 pub(crate) fn with_flags(text: &str) -> Cow<'_, str> {
@@ -59,15 +74,15 @@ fn for_program(program: Program, text: &str) -> Cow<'_, str> {
 
 /// Returns the setting or the flag for the call of a method, if there is one.
 fn replacement(program: Program, call: &str) -> Option<String> {
+    if let Some((_, flag)) = RENAMED.iter().find(|(known, _)| *known == call) {
+        return Some((*flag).to_owned());
+    }
     let (method, arguments) = call.strip_prefix('.')?.strip_suffix(')')?.split_once('(')?;
     setting(program, method, arguments).or_else(|| flag(method, arguments))
 }
 
 /// Returns the flag for the call of a method, if there is one.
 fn flag(method: &str, arguments: &str) -> Option<String> {
-    if method == "to_profile" {
-        return Some("--to PROFILE".to_owned());
-    }
     let flag = method.replace('_', "-");
     // Some methods accept several names, and their flags are repeated.
     let flag = [flag.as_str(), flag.trim_end_matches('s')].into_iter().find(|flag| FLAGS.contains(flag))?;
@@ -91,6 +106,11 @@ mod tests {
             ("exclude it with `.exclude(\"User\")`", "exclude it with `--exclude User`"),
             ("select one with `.set(\"…\")`", "select one with `--set …`"),
             ("with `.from_application(name, environment)`", "with `--from-application NAME/ENVIRONMENT`"),
+            (
+                "`.on_conflict(ConflictMode::Overwrite)`, `ConflictMode::Keep`, `.restore_as(…)`",
+                "`--on-conflict overwrite`, `--on-conflict keep`, `stream clone BACKUP NEW_ID`",
+            ),
+            ("omit it, or use `.full()`", "omit it, or use `--full`"),
         ] {
             assert_eq!(for_program(Program::Application, text), expected);
         }

@@ -4,6 +4,7 @@ mod bars;
 mod label;
 mod lines;
 mod messages;
+mod streams;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use koan_backup_core::Event;
 use crate::output::Output;
 use bars::Bars;
 use lines::Lines;
+pub(crate) use streams::StreamsProgress;
 
 /// Shows the progress of one operation.
 #[derive(Clone, Debug)]

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, FromArgMatches as _, Subcommand};
 use koan_backup_config::{Configuration, ConfigurationSources, open_storage};
+use koan_backup_core::archive::Producer;
 use koan_backup_core::provider::blocking;
 use koan_backup_core::{ApplicationIdentity, Error, ErrorKind, Keys, Koan, KoanBuilder};
 
 use crate::arguments;
-use crate::command::{ArchiveCommand, Choice, GenerateArgs, ended, program};
+use crate::command::{ArchiveCommand, Choice, GenerateArgs, StoredStreamArgs, ended, program};
 use crate::configuration_file::ConfigurationArgs;
 use crate::context_of_application::{build, load};
 use crate::exit::Exit;
@@ -20,12 +21,23 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::program::{in_runtime, parse, usage};
 use crate::session::Session;
+use crate::used_profiles::UsedProfiles;
 
 /// The commands of the program.
 #[derive(Clone, Debug, Subcommand)]
 enum StandaloneCommand {
     /// Print a Rust module with an entity for each table of a database
     Generate(GenerateArgs),
+    /// A command that uses backups.
+    #[command(flatten)]
+    Backups(BackupsCommand),
+}
+
+/// The commands that use backups.
+#[derive(Clone, Debug, Subcommand)]
+enum BackupsCommand {
+    /// List, verify and delete the backups of single event streams
+    Stream(StoredStreamArgs),
     /// A command that needs no entities.
     #[command(flatten)]
     Archive(ArchiveCommand),
@@ -76,9 +88,11 @@ pub fn archives_main() -> ExitCode {
             let output = Output::new(generate.output);
             in_runtime(&output, async || ended(generate.run(&output).await, &output))
         }
-        StandaloneCommand::Archive(command) => {
+        StandaloneCommand::Backups(command) => {
             let configuration = Some(&arguments.configuration);
-            if let Some(exit) = command.run_without_context(&application, configuration) {
+            if let BackupsCommand::Archive(command) = &command
+                && let Some(exit) = command.run_without_context(&application, configuration)
+            {
                 return exit;
             }
             let output = command.output();
@@ -87,11 +101,44 @@ pub fn archives_main() -> ExitCode {
     }
 }
 
+impl BackupsCommand {
+    /// Returns the output that the flags of the command select.
+    fn output(&self) -> Output {
+        match self {
+            Self::Stream(arguments) => Output::new(arguments.output()),
+            Self::Archive(command) => command.output(),
+        }
+    }
+
+    /// Returns how the command selects backups.
+    fn choice(&self) -> Choice {
+        match self {
+            Self::Stream(arguments) => arguments.choice(),
+            Self::Archive(command) => command.choice(),
+        }
+    }
+
+    /// Returns the storage profiles that the command uses.
+    fn profiles(&self) -> UsedProfiles {
+        match self {
+            Self::Stream(arguments) => arguments.profiles(),
+            Self::Archive(command) => command.profiles(),
+        }
+    }
+
+    async fn execute(self, session: &Session<'_>) -> Outcome<Exit> {
+        match self {
+            Self::Stream(arguments) => arguments.run(session).await,
+            Self::Archive(command) => command.execute(session).await,
+        }
+    }
+}
+
 /// The name of an application and its environment.
 type Identity = (String, String);
 
 impl StandaloneArgs {
-    async fn run(&self, command: ArchiveCommand, output: &Output) -> Outcome<Exit> {
+    async fn run(&self, command: BackupsCommand, output: &Output) -> Outcome<Exit> {
         if let Some(path) = self.identities.iter().find(|path| !path.exists()) {
             let text = format!("the key file `{}` does not exist", path.display());
             return Err(Error::new(ErrorKind::Encryption, text)
@@ -100,7 +147,9 @@ impl StandaloneArgs {
         }
         let sources = self.sources()?;
         let interrupt = Interrupt::begin(output)?;
-        if let (ArchiveCommand::Doctor(doctor), None, Some(sources)) = (&command, &self.storage, &sources) {
+        if let (BackupsCommand::Archive(ArchiveCommand::Doctor(doctor)), None, Some(sources)) =
+            (&command, &self.storage, &sources)
+        {
             let builder = self.with_keys(Koan::builder().without_entities());
             let found = self.identity_for_doctor(
                 &command,
@@ -131,7 +180,7 @@ impl StandaloneArgs {
     /// The storage contains backups of several applications.
     async fn identity_for_doctor(
         &self,
-        command: &ArchiveCommand,
+        command: &BackupsCommand,
         sources: ConfigurationSources,
         interrupt: &Interrupt,
     ) -> Outcome<Option<ApplicationIdentity>> {
@@ -166,7 +215,7 @@ impl StandaloneArgs {
     /// among backups of several applications, or the selected application has no backup.
     async fn open(
         &self,
-        command: &ArchiveCommand,
+        command: &BackupsCommand,
         sources: Option<ConfigurationSources>,
         interrupt: &Interrupt,
     ) -> Outcome<Koan> {
@@ -190,7 +239,8 @@ impl StandaloneArgs {
         if is_explicit && is_any {
             return Ok(koan);
         }
-        let Producers { known, unidentified } = opening.until_interrupted(producers(&koan)).await?;
+        let Producers { known, unidentified } =
+            opening.until_interrupted(producers(&koan, opening.command)).await?;
         let names = || {
             let names: Vec<_> =
                 known.iter().map(|(name, environment)| format!("{name}/{environment}")).collect();
@@ -254,7 +304,7 @@ impl StandaloneArgs {
 /// What a context is built from.
 struct Opening<'a> {
     configuration: Option<Configuration>,
-    command: &'a ArchiveCommand,
+    command: &'a BackupsCommand,
     interrupt: &'a Interrupt,
 }
 
@@ -272,16 +322,23 @@ struct Producers {
     unidentified: bool,
 }
 
-/// Returns the applications that have backups in the storage profiles.
-async fn producers(koan: &Koan) -> Outcome<Producers> {
+/// Returns the applications that have backups of the kind that the command uses in the storage profiles.
+async fn producers(koan: &Koan, command: &BackupsCommand) -> Outcome<Producers> {
     let mut producers = Producers { known: BTreeSet::new(), unidentified: false };
-    for entry in koan.catalog().all().await? {
-        let producer = &entry.manifest().producer;
-        match (&producer.application, &producer.environment) {
-            (Some(application), Some(environment)) => {
-                producers.known.insert((application.clone(), environment.clone()));
-            }
-            _ => producers.unidentified = true,
+    let mut add = |producer: Producer| match (producer.application, producer.environment) {
+        (Some(application), Some(environment)) => {
+            producers.known.insert((application, environment));
+        }
+        _ => producers.unidentified = true,
+    };
+    match command {
+        BackupsCommand::Stream(_) => {
+            let backups = koan.stream_backups().from_all_applications().await?.backups;
+            backups.into_iter().for_each(|backup| add(backup.producer));
+        }
+        BackupsCommand::Archive(_) => {
+            let entries = koan.catalog().all().await?;
+            entries.iter().for_each(|entry| add(entry.manifest().producer.clone()));
         }
     }
     Ok(producers)

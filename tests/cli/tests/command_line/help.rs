@@ -13,6 +13,11 @@ fn the_help_of_every_command_is_reviewed() {
         let assert = shop.run(&[command.get_name(), "--help"]).success();
         let help = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
         insta::assert_snapshot!(format!("help-{}", command.get_name()), help);
+        for part in command.get_subcommands() {
+            let assert = shop.run(&[command.get_name(), part.get_name(), "--help"]).success();
+            let help = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+            insta::assert_snapshot!(format!("help-{}-{}", command.get_name(), part.get_name()), help);
+        }
     }
     let assert = shop.run(&["--help"]).success();
     insta::assert_snapshot!("help", String::from_utf8_lossy(&assert.get_output().stdout));

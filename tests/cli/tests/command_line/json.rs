@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::guide::messages;
+use crate::orders::Orders;
 use crate::shop::{Shop, lines};
 
 /// Compares the fields of an object with the documented fields of a message.
@@ -105,9 +106,30 @@ fn every_message_has_the_documented_fields_and_every_documented_message_exists()
     std::fs::write(shop.directory().join("entities.rs"), "").expect("a module");
     let generate = ["generate", "sqlite:shop.db", "--check", "entities.rs", "--json"];
     collect(shop.program(&generate), "generate", seen);
+    run_streams(seen);
     let documented: BTreeSet<_> = messages().into_keys().collect();
     let unseen: Vec<_> = documented.difference(seen).collect();
     assert!(unseen.is_empty(), "these documented messages do not exist: {unseen:?}");
+}
+
+/// Runs the commands about single backups of event streams.
+fn run_streams(seen: &mut BTreeSet<(String, String)>) {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let mut run = |command: &str, arguments: &[&str]| {
+        let arguments = [&["stream", command], arguments, &["--json"]].concat();
+        collect(orders.command(&arguments), &format!("stream {command}"), seen);
+    };
+    run("backup", &["order", "order-1"]);
+    run("backup", &["order", "order-1", "order-2", "absent", "--continue-on-error"]);
+    let ids = orders.ids();
+    run("list", &[]);
+    run("verify", &["--all"]);
+    run("verify", &[&ids[0]]);
+    run("restore", &[&ids[0], "--on-conflict", "keep"]);
+    run("restore", &[&ids[0], &ids[1], "--continue-on-error"]);
+    run("clone", &[&ids[0], "order-3"]);
+    run("delete", &[&ids[0], "--yes"]);
+    run("cleanup", &[]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod help;
 mod json;
 mod names;
 mod notifications;
+mod orders;
 mod pipes;
 mod program;
 #[cfg(target_os = "linux")]
@@ -25,6 +26,8 @@ mod shop;
 #[cfg(unix)]
 mod silent_store;
 mod standalone;
+mod stream;
+mod stream_existing;
 mod tables;
 #[cfg(unix)]
 mod terminal;

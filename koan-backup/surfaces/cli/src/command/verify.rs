@@ -162,7 +162,7 @@ impl VerifyArgs {
 }
 
 /// Returns the more important one of two exit codes: a fault, then a missing key, then another error.
-fn more_important(one: Exit, other: Exit) -> Exit {
+pub(super) fn more_important(one: Exit, other: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Done => 0,
         Exit::Failed => 3,

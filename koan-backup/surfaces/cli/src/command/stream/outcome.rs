@@ -1,0 +1,74 @@
+//! The outcome of an operation on several aggregates, as people and programs read it.
+
+use koan_backup_core::streams::BulkFailure;
+use serde::Serialize;
+
+use super::reference::aggregate;
+use crate::amounts::{count, count_of, length};
+use crate::exit::Exit;
+use crate::failure::causes;
+use crate::session::Session;
+
+/// The counts in JSON.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Counts {
+    pub(super) total: usize,
+    pub(super) succeeded: usize,
+    pub(super) failed: usize,
+    pub(super) not_started: usize,
+}
+
+impl Counts {
+    /// The counts of one aggregate that succeeded.
+    pub(super) const ONE: Self = Self { total: 1, succeeded: 1, failed: 0, not_started: 0 };
+
+    /// Reports the failures and the counts, and returns how the command ends. `done` says what was done, such as
+    /// `backed up`.
+    pub(super) fn report(self, session: &Session<'_>, failures: &[BulkFailure], done: &str) -> Exit {
+        let output = &session.output;
+        for failure in failures {
+            if output.is_json() {
+                output.message("failure", failure);
+                continue;
+            }
+            let subject = match (&failure.object, &failure.backup) {
+                (Some(object), _) => aggregate(object, failure.object_id.as_deref()),
+                (None, Some(id)) => format!("single backup {id}"),
+                (None, None) => "an aggregate".to_owned(),
+            };
+            output.labelled("error", &format!("{subject} was not {done}"));
+            // The message of the error repeats the line above, if there are causes.
+            let causes = match causes(&failure.error) {
+                causes if causes.is_empty() => vec![failure.error.message().to_owned()],
+                causes => causes,
+            };
+            causes.iter().for_each(|cause| output.labelled("caused by", cause));
+            if let Some(help) = failure.error.help() {
+                output.labelled("help", help);
+            }
+        }
+        if output.is_json() {
+            output.message("summary", self);
+        } else {
+            let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+            let mut facts = vec![format!("{} {done}", count_of(number(self.succeeded), "aggregate"))];
+            if !failures.is_empty() {
+                facts.push(format!("{} failed", count(length(failures))));
+            }
+            if self.not_started > 0 {
+                facts.push(format!("{} not begun", count(number(self.not_started))));
+            }
+            output.line(facts.join(", "));
+        }
+        if self.succeeded == self.total {
+            Exit::Done
+        } else if session.cancel().is_cancelled() {
+            Exit::Interrupted
+        } else if self.succeeded > 0 {
+            Exit::Attention
+        } else {
+            failures.first().map_or(Exit::Failed, |failure| Exit::of(failure.error.kind()))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `stream verify`: whether single backups can be restored.
+
+use clap::Args;
+use koan_backup_core::streams::{StreamBackupHandle, StreamVerification, UnreadableStreamBackup};
+use serde::Serialize;
+
+use super::reference::{Reference, called, searched_profile};
+use crate::amounts::count_of;
+use crate::command::verify::more_important;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::output::OutputArgs;
+use crate::session::Session;
+
+/// The flags of `stream verify`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StreamVerifyArgs {
+    /// The single backups: ids, or their last eight digits
+    #[arg(
+        value_name = "BACKUP", required_unless_present = "all", conflicts_with = "all",
+        value_parser = Reference::parse
+    )]
+    backups: Vec<Reference>,
+    /// Verify every single backup of the storage profile
+    #[arg(long)]
+    all: bool,
+    /// The storage profile of the backups
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// The result in JSON.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    backups: u64,
+    valid: u64,
+    incomplete: u64,
+    damaged: u64,
+    failed: u64,
+}
+
+/// One verified backup in JSON.
+#[derive(Serialize)]
+struct Verified<'a> {
+    valid: bool,
+    #[serde(flatten)]
+    report: &'a StreamVerification,
+}
+
+impl StreamVerifyArgs {
+    pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
+        let output = &session.output;
+        let (mut summary, mut exit) = (Summary::default(), Exit::Done);
+        let (backups, unreadable) = session.until_interrupted(self.backups(session)).await?;
+        let is_one = backups.len() == 1 && !self.all;
+        for backup in backups {
+            summary.backups += 1;
+            let ended = match self.verify(session, &backup).await {
+                Ok(ended) => {
+                    match ended {
+                        Exit::Done => summary.valid += 1,
+                        Exit::Key => summary.incomplete += 1,
+                        _ => summary.damaged += 1,
+                    }
+                    ended
+                }
+                Err(failure) if is_one || failure.exit() == Exit::Interrupted => return Err(failure),
+                // The other backups are verified as well.
+                Err(failure) => {
+                    summary.failed += 1;
+                    output.warning(&format!("{} could not be verified", called(session, &backup)));
+                    failure.report(output);
+                    failure.exit()
+                }
+            };
+            exit = more_important(exit, ended);
+        }
+        for file in &unreadable {
+            let (path, profile, problem) = (&file.path, &file.profile, &file.problem);
+            output.warning(&format!("`{path}` in profile `{profile}` is damaged: {problem}"));
+            summary.backups += 1;
+            summary.damaged += 1;
+            exit = more_important(exit, Exit::Failed);
+        }
+        if output.is_json() {
+            output.message("summary", summary);
+        } else if !is_one {
+            let Summary { backups, damaged, incomplete, failed, .. } = summary;
+            let failed =
+                if failed == 0 { String::new() } else { format!(", {failed} could not be verified") };
+            output.line(format!(
+                "{}, {damaged} damaged, {incomplete} not verified completely{failed}",
+                count_of(backups, "single backup"),
+            ));
+        }
+        Ok(exit)
+    }
+
+    /// Returns the backups that are to be verified, and with `--all` the files that cannot be read.
+    async fn backups(
+        &self,
+        session: &Session<'_>,
+    ) -> Outcome<(Vec<StreamBackupHandle>, Vec<UnreadableStreamBackup>)> {
+        let profile = self.profile.as_deref();
+        if self.all {
+            let searched = searched_profile(session, profile);
+            let page = session.koan.stream_backups().from_all_applications().profiles(&searched).await?;
+            return Ok((page.backups, page.unreadable));
+        }
+        let mut backups = Vec::with_capacity(self.backups.len());
+        for reference in &self.backups {
+            backups.push(reference.select(session, profile).await?);
+        }
+        Ok((backups, Vec::new()))
+    }
+
+    async fn verify(&self, session: &Session<'_>, backup: &StreamBackupHandle) -> Outcome<Exit> {
+        let output = &session.output;
+        let report = session.koan.verify_stream_backup(backup).cancel_on(session.cancel()).await?;
+        let ended = match (&report.problem, report.events) {
+            (Some(_), _) => Exit::Failed,
+            (None, None) => Exit::Key,
+            (None, Some(_)) => Exit::Done,
+        };
+        if output.is_json() {
+            output.message("verification", Verified { valid: report.is_valid(), report: &report });
+            return Ok(ended);
+        }
+        let backup = called(session, backup);
+        match (&report.problem, report.events) {
+            (Some(problem), _) => output.line(format!("damaged {backup}: {problem}")),
+            (None, Some(events)) => {
+                output.line(format!("valid {backup}: {} checked", count_of(events, "event")))
+            }
+            (None, None) => output.line(format!("not verified completely {backup}")),
+        }
+        report.note.iter().for_each(|note| output.warning(note));
+        Ok(ended)
+    }
+}

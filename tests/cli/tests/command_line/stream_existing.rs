@@ -1,0 +1,113 @@
+//! `stream list`, `stream verify`, `stream delete` and `stream cleanup`, also in the program without event types.
+
+use assert_cmd::assert::OutputAssertExt as _;
+
+use crate::orders::{Orders, errors, output};
+
+/// Changes one byte in the middle of each content.
+fn damage(orders: &Orders) {
+    for content in orders.contents() {
+        let mut bytes = std::fs::read(&content).expect("the content is read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&content, bytes).expect("the content is written");
+    }
+}
+
+#[test]
+fn a_list_is_filtered() {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let text = errors(&orders.stream(&["list"]).code(0));
+    assert!(text.contains("no single backups"), "{text}");
+    let first = orders.backup(&["order-1", "--tag", "first", "--metadata", "by=ada"]);
+    let second = orders.backup(&["order-2", "--profile", "dr"]);
+    let ids = |flags: &[&str]| -> Vec<String> {
+        let id = |backup: &serde_json::Value| backup["id"].as_str().expect("an id").to_owned();
+        orders.listed(flags).iter().map(id).collect()
+    };
+    assert_eq!(ids(&[]), [second.clone(), first.clone()], "newest first");
+    for flags in [
+        &["--tag", "first"] as &[&str],
+        &["--metadata", "by=ada"],
+        &["--object-id", "order-1"],
+        &["--profile", "local"],
+    ] {
+        assert_eq!(ids(flags), [first.as_str()], "{flags:?}");
+    }
+    assert_eq!(ids(&["--limit", "1", "--object", "order"]), [second.as_str()]);
+    assert_eq!(ids(&["--after", "1h"]).len(), 2);
+    assert_eq!(ids(&["--before", "1h"]).len(), 0);
+    assert_eq!(ids(&["--object", "invoice"]).len(), 0);
+    let text = output(&orders.stream(&["list"]).code(0));
+    assert!(text.contains("OBJECT ID") && text.contains("order-2") && text.contains(&first[28..]), "{text}");
+}
+
+#[test]
+fn a_damaged_backup_is_found_and_not_restored() {
+    let orders = Orders::new(&["order-1"]);
+    let id = orders.backup(&["order-1"]);
+    let text = output(&orders.stream(&["verify", &id]).code(0));
+    assert!(text.starts_with("valid order order-1") && text.contains("2 events checked"), "{text}");
+    damage(&orders);
+    for arguments in [&["verify", &id] as &[&str], &["verify", "--all"]] {
+        let text = output(&orders.stream(arguments).code(1));
+        assert!(text.starts_with("damaged order order-1"), "{text}");
+    }
+    let before = orders.order("order-1");
+    orders.stream(&["restore", &id, "--on-conflict", "overwrite", "--yes"]).code(1);
+    assert_eq!(orders.order("order-1"), before);
+}
+
+#[test]
+fn a_deletion_asks_first() {
+    let orders = Orders::new(&["order-1"]);
+    let id = orders.backup(&["order-1"]);
+    let text = errors(&orders.stream(&["delete", &id]).code(2));
+    assert!(text.contains("--yes") && text.contains("order order-1"), "{text}");
+    assert_eq!(orders.ids(), [id.as_str()], "nothing is deleted without an answer");
+    let text = output(&orders.stream(&["delete", &id, "--yes"]).code(0));
+    assert!(text.contains("Deleted the single backup of order order-1"), "{text}");
+    assert!(orders.ids().is_empty() && orders.contents().is_empty());
+}
+
+#[test]
+fn a_cleanup_removes_expired_backups_and_keeps_the_last_one_of_an_existing_stream() {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let expired = ["order-1", "--expires-after", "0s"];
+    let first = orders.backup(&expired);
+    let last = orders.backup(&expired);
+    let other = orders.backup(&["order-2", "--expires-after", "30d"]);
+    let text = output(&orders.stream(&["cleanup"]).code(0));
+    assert!(text.contains(&format!("removed order order-1 {}", &first[28..])), "{text}");
+    assert!(text.contains(&format!("kept order order-1 {}", &last[28..])), "{text}");
+    assert_eq!(orders.ids(), [other.clone(), last.clone()]);
+    let text = output(&orders.stream(&["cleanup", "--profile", "dr", "--including-last"]).code(0));
+    assert!(text.contains("0 expired single backups removed"), "{text}");
+    orders.stream(&["cleanup", "--including-last"]).code(0);
+    assert_eq!(orders.ids(), [other]);
+}
+
+#[test]
+fn the_program_without_event_types_works_on_single_backups() {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let id = orders.backup(&["order-1"]);
+    let expired = orders.backup(&["order-2", "--expires-after", "0s"]);
+    let program = |arguments: &[&str]| orders.program(&[&["stream"], arguments].concat()).assert();
+    let text = output(&program(&["list"]).code(0));
+    assert!(text.contains("order-1") && text.contains("order-2"), "{text}");
+    let assert = program(&["verify", &id]).code(0);
+    assert!(output(&assert).starts_with("valid order order-1"), "{}", output(&assert));
+    let text = errors(&assert);
+    assert!(
+        text.contains("were not decoded, because no event type declares the object name `order`"),
+        "{text}"
+    );
+    let text = output(&program(&["cleanup"]).code(0));
+    assert!(text.contains(&format!("kept order order-2 {}", &expired[28..])), "{text}");
+    program(&["cleanup", "--including-last"]).code(0);
+    assert_eq!(orders.ids(), [id.as_str()]);
+    damage(&orders);
+    program(&["verify", "--all"]).code(1);
+    program(&["delete", &id[28..], "--yes"]).code(0);
+    assert!(orders.ids().is_empty());
+}
