@@ -29,6 +29,7 @@ pub(crate) use read::find_handle;
 pub use removal::RemovedStreamBackup;
 pub(crate) use restore::{RestoredPart, StreamRestoreOptions, run as restore};
 pub use restore::{StreamRestoreOutcome, StreamRestoreReport};
+pub(crate) use snapshots::exists;
 pub(crate) use stream_type::StreamType;
 pub use verify::StreamVerification;
 pub(crate) use verify::run as verify;

@@ -8,7 +8,7 @@ use koan_backup_core::{Error, ErrorKind, Koan, Result};
 use crate::problem::{Problem, ProblemKind};
 
 /// The names that are parts of routes, so that no entity can have them in a path.
-const RESERVED: [&str; 3] = ["backup", "create", "capabilities"];
+const RESERVED: [&str; 5] = ["backup", "create", "capabilities", "streams", "stream-backups"];
 
 /// An entity that a route can name.
 #[derive(Clone, Debug, PartialEq, Eq)]
