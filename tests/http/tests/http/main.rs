@@ -23,4 +23,6 @@ mod replicas;
 mod restoring;
 mod roles;
 mod schemathesis;
+mod stream_access;
+mod streams;
 mod validation;
