@@ -23,7 +23,9 @@ use crate::operations::{
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Shared;
 
-pub(crate) use restore::{BackupSelection, Confirmation, RestoreRequest, ViabilityRequest, restore_targets};
+pub(crate) use restore::{
+    BackupSelection, Confirmation, RestoreRequest, ViabilityRequest, restore_targets, targets_of,
+};
 pub(crate) use retention::{RetentionOrder, plan_hash, plan_retention};
 pub(crate) use storage::{CopyOrder, MaintenanceOrder, RecoverOrder, RekeyOrder, VerifyOrder};
 pub(crate) use streams::{

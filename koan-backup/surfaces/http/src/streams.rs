@@ -79,21 +79,21 @@ pub(crate) async fn find_of(
         return Err(Problem::new(ProblemKind::Conflict, text)
             .with_help(format!("use the object name `{}` in the path", handle.object)));
     }
-    match &handle.object_id {
-        Some(known) if known == object_id => Ok(handle),
-        Some(_) => {
-            let text = format!(
-                "backup {id} is of another `{object}` than the one with the object id in the request"
-            );
-            Err(Problem::new(ProblemKind::Conflict, text)
-                .with_help("use the object id of the backup; to restore it with another id, clone it"))
-        }
-        None => {
-            let text =
-                format!("no key decrypts the description of backup {id}, so its object id is not known");
-            Err(Problem::new(ProblemKind::Key, text).with_help("add the key to the application"))
-        }
+    if known_id(&handle)? == object_id {
+        return Ok(handle);
     }
+    let text = format!("backup {id} is of another `{object}` than the one with the object id in the request");
+    Err(Problem::new(ProblemKind::Conflict, text)
+        .with_help("use the object id of the backup; to restore it with another id, clone it"))
+}
+
+/// Returns the object id of a single backup, which a key must decrypt if the backup is encrypted.
+pub(crate) fn known_id(handle: &StreamBackupHandle) -> Result<&str, Problem> {
+    handle.object_id.as_deref().ok_or_else(|| {
+        let id = handle.id;
+        let text = format!("no key decrypts the description of backup {id}, so its object id is not known");
+        Problem::new(ProblemKind::Key, text).with_help("add the key to the application")
+    })
 }
 
 /// Deletes a single backup, or finishes a deletion that left its content.

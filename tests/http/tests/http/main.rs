@@ -24,5 +24,6 @@ mod restoring;
 mod roles;
 mod schemathesis;
 mod stream_access;
+mod stream_page;
 mod streams;
 mod validation;

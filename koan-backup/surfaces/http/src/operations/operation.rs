@@ -107,6 +107,19 @@ impl OperationKind {
         }
     }
 
+    /// Returns whether the work is on single backups of event streams.
+    pub(crate) fn is_of_streams(self) -> bool {
+        matches!(
+            self,
+            Self::StreamBackup
+                | Self::StreamBackups
+                | Self::StreamRestore
+                | Self::StreamClone
+                | Self::StreamVerify
+                | Self::StreamCleanup
+        )
+    }
+
     /// Returns the kind with a name.
     #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn named(name: &str) -> Option<Self> {

@@ -132,7 +132,7 @@ pub(crate) fn restore_targets(
 }
 
 /// Returns the providers that store these entities and event streams, and the names of their databases.
-pub(super) fn targets_of<'a>(
+pub(crate) fn targets_of<'a>(
     shared: &Shared,
     names: impl IntoIterator<Item = &'a str>,
 ) -> (Vec<String>, BTreeSet<String>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use koan_backup_core::BackupId;
 use serde::Serialize;
 
-use super::restore::{check_confirmation, targets_of};
+use super::restore::{Confirmation, check_confirmation, targets_of};
 use super::{Findings, Order, Prepared, require_profile, succeeded};
 use crate::access::{Principal, Role};
 use crate::operations::{OperationKind, WorkResult};
@@ -41,6 +41,8 @@ pub(crate) struct StreamRestoreOrder {
     /// The object id of the clone.
     pub(crate) clone_as: Option<String>,
     pub(crate) settings: StreamRestoreSettings,
+    #[serde(skip)]
+    pub(crate) confirmation: Confirmation,
 }
 
 /// The verification of a single backup.
@@ -150,7 +152,7 @@ impl Order for StreamRestoreOrder {
     }
 
     async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
-        let Self { object, id, backup, clone_as, settings } = self;
+        let Self { object, id, backup, clone_as, settings, confirmation } = self;
         let of = streams::of(shared, &object)?;
         if clone_as.as_ref() == Some(&id) {
             return Err(Problem::new(
@@ -165,7 +167,7 @@ impl Order for StreamRestoreOrder {
         let profile = settings.profile.clone();
         let handle = streams::find_of(shared, backup, profile.as_deref(), &object, &id).await?;
         let (providers, targets) = targets_of(shared, [object.as_str()]);
-        if settings.conflict == Some(Conflict::Overwrite) {
+        if confirmation == Confirmation::Always || settings.conflict == Some(Conflict::Overwrite) {
             check_confirmation(settings.confirm.as_deref().unwrap_or_default(), &targets)?;
         }
         let name = streams::name_of(shared, &object, clone_as.as_deref().unwrap_or(&id));

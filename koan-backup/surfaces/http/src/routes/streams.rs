@@ -9,7 +9,8 @@ use super::start::start;
 use crate::access::Principal;
 use crate::access::extractor::{Admin, Operator, Viewer};
 use crate::orders::{
-    StreamBackupOrder, StreamBackupsOrder, StreamCleanupOrder, StreamRestoreOrder, StreamVerifyOrder,
+    Confirmation, StreamBackupOrder, StreamBackupsOrder, StreamCleanupOrder, StreamRestoreOrder,
+    StreamVerifyOrder,
 };
 use crate::problem::{Problem, ProblemDocument};
 use crate::requests::backup::selected;
@@ -117,7 +118,14 @@ pub(super) async fn restore(
     wait: Wait,
     JsonBody(body): JsonBody<StreamRestoreBody>,
 ) -> Result<Response, Problem> {
-    let order = StreamRestoreOrder { object, id, backup, clone_as: None, settings: body.settings()? };
+    let order = StreamRestoreOrder {
+        object,
+        id,
+        backup,
+        clone_as: None,
+        settings: body.settings()?,
+        confirmation: Confirmation::OfDeletions,
+    };
     start(&shared, &principal, &headers, wait, order).await
 }
 
@@ -150,7 +158,14 @@ pub(super) async fn clone(
     JsonBody(body): JsonBody<StreamCloneBody>,
 ) -> Result<Response, Problem> {
     let (target, settings) = body.settings()?;
-    let order = StreamRestoreOrder { object, id, backup, clone_as: Some(target), settings };
+    let order = StreamRestoreOrder {
+        object,
+        id,
+        backup,
+        clone_as: Some(target),
+        settings,
+        confirmation: Confirmation::OfDeletions,
+    };
     start(&shared, &principal, &headers, wait, order).await
 }
 
