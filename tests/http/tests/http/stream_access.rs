@@ -26,7 +26,6 @@ async fn the_id_of_an_encrypted_stream_is_in_no_record_error_or_log() {
     answers.push(client.post(&absent, &json!({})).await);
     answers.push(client.post(&format!("/api/streams/patient/x{PATIENT}/restore/{id}"), &json!({})).await);
     answers.push(client.post(&format!("/api/streams/unknown/{PATIENT}/backup"), &json!({})).await);
-    answers.push(client.post(&format!("/api/streams/order/order-1/restore/{PATIENT}"), &json!({})).await);
     let many = json!({ "objectIds": [PATIENT, format!("x{PATIENT}")], "continueOnError": true });
     answers.push(client.post("/api/streams/patient/backup?wait=true", &many).await);
     let clone = json!({ "targetObjectId": format!("y{PATIENT}") });

@@ -91,9 +91,9 @@ async fn a_role_sees_only_its_buttons_and_a_viewer_no_encrypted_ids() {
             assert_eq!(page.contains(PATIENT), may_verify, "{page}");
         }
         assert_eq!(list.contains("/ui/streams/backup"), may_verify, "{list}");
-        assert_eq!(shown.contains("/verify\""), may_verify, "{shown}");
-        assert_eq!(shown.contains("/restore\""), may_restore, "{shown}");
-        assert_eq!(shown.contains("/delete\""), may_restore, "{shown}");
+        assert_eq!(shown.contains(&format!("{id}/verify\"")), may_verify, "{shown}");
+        assert_eq!(shown.contains(&format!("{id}/restore\"")), may_restore, "{shown}");
+        assert_eq!(shown.contains(&format!("{id}/delete\"")), may_restore, "{shown}");
     }
     let without = Client::start().await;
     let browser = Browser::signed_in(&without, VIEWER).await;

@@ -204,7 +204,7 @@ pub(crate) struct StreamBackupSettings {
 pub(crate) struct BulkSettings {
     /// `None` selects every aggregate.
     pub(crate) ids: Option<Vec<String>>,
-    max_concurrency: Option<usize>,
+    pub(crate) max_concurrency: Option<usize>,
     pub(crate) continue_on_error: bool,
 }
 
