@@ -166,9 +166,9 @@ async fn a_list_is_filtered_by_time_tag_metadata_and_storage_profile() {
             .map(|item| item["id"].clone())
             .collect::<Vec<Value>>()
     };
-    assert_eq!(found("tag=a&tag=b").await, [id.clone()]);
+    assert_eq!(found("tag=a&tag=b").await, std::slice::from_ref(id));
     assert_eq!(found("tag=a&tag=c").await, [] as [Value; 0]);
-    assert_eq!(found("metadata=ticket%3Dx%3D1").await, [id.clone()]);
+    assert_eq!(found("metadata=ticket%3Dx%3D1").await, std::slice::from_ref(id));
     assert_eq!(found(&format!("createdAfter={at}")).await.len(), 2);
     assert!(!found(&format!("createdBefore={at}")).await.contains(id), "the end is not included");
     assert_eq!(found("storageProfile=local").await.len(), 2);
