@@ -107,7 +107,7 @@ pub(crate) struct Page {
 }
 
 /// Returns the page that the parameters `page` and `pageSize` request.
-pub(super) fn page(page: Option<usize>, page_size: Option<usize>) -> Result<Page, Problem> {
+pub(crate) fn page(page: Option<usize>, page_size: Option<usize>) -> Result<Page, Problem> {
     check_number("page", page, &(1..=MAX_PAGE))?;
     check_number("pageSize", page_size, &PAGE_SIZE)?;
     Ok(Page { number: page.unwrap_or(1), size: page_size.unwrap_or(DEFAULT_PAGE_SIZE) })

@@ -1,61 +1,25 @@
 //! Requests about single backups of event streams.
 
+mod list;
+mod path;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use jiff::Timestamp;
-use koan_backup_core::streams::{
-    StreamBackupBuilder, StreamBackupQuery, StreamBackupsBuilder, StreamRestoreBuilder,
-};
-use koan_backup_core::{BackupId, ConflictMode};
+use koan_backup_core::ConflictMode;
+use koan_backup_core::streams::{StreamBackupBuilder, StreamBackupsBuilder, StreamRestoreBuilder};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::fields::{CONCURRENCY, MAX_DESCRIPTION_LENGTH, check_count, check_length, check_number, invalid};
-use super::list::{Page, page};
-use super::path::PathParameters;
 use super::restore::Conflict;
-use crate::problem::{Problem, ProblemKind};
-use crate::state::Shared;
-use crate::streams;
+use crate::problem::Problem;
+
+pub(crate) use list::{StreamListParameters, StreamPageParameters};
+pub(crate) use path::{ObjectPath, StreamBackupPath, StreamPath};
 
 /// The maximum length of the object id of a clone, in characters.
 const MAX_OBJECT_ID_LENGTH: usize = 1_000;
-
-/// The object name in the path, which an event type declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ObjectPath(pub(crate) String);
-
-impl FromRequestParts<Arc<Shared>> for ObjectPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        let parameters = PathParameters::from_request_parts(parts, shared).await?;
-        let object = parameters.get("object")?;
-        streams::of(shared, object)?;
-        Ok(Self(object.to_owned()))
-    }
-}
-
-/// The object name and the object id in the path. They may contain any characters.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct StreamPath {
-    pub(crate) object: String,
-    pub(crate) id: String,
-}
-
-impl FromRequestParts<Arc<Shared>> for StreamPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Problem> {
-        let ObjectPath(object) = ObjectPath::from_request_parts(parts, shared).await?;
-        let parameters = PathParameters::from_request_parts(parts, shared).await?;
-        Ok(Self { object, id: parameters.get("id")?.to_owned() })
-    }
-}
 
 /// The body of a backup of one aggregate. Every field is optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -388,124 +352,5 @@ impl StreamRestoreSettings {
             Some(description) => builder.description(description),
             None => builder,
         }
-    }
-}
-
-/// The query parameters of a list of single backups.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct StreamListParameters {
-    /// Only backups with this object name.
-    object: Option<String>,
-    /// Only backups of the aggregate with this object id.
-    object_id: Option<String>,
-    /// Only backups that were created at this time or later.
-    created_after: Option<Timestamp>,
-    /// Only backups that were created before this time.
-    created_before: Option<Timestamp>,
-    /// Only backups with this tag. If the parameter is repeated, a backup must have all of the tags.
-    #[serde(default)]
-    tag: Vec<String>,
-    /// Only backups with this value in their metadata, as `key=value`. If the parameter is repeated, a backup must have
-    /// all of the values.
-    #[serde(default)]
-    metadata: Vec<String>,
-    /// Only backups in this storage profile; the parameter can be repeated.
-    #[serde(default)]
-    storage_profile: Vec<String>,
-    /// The number of the page, from 1.
-    #[param(minimum = 1, maximum = 1000000)]
-    page: Option<usize>,
-    /// The number of backups on a page.
-    #[param(minimum = 1, maximum = 100)]
-    page_size: Option<usize>,
-}
-
-/// The query parameters of the list of the single backups of one aggregate.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct StreamPageParameters {
-    /// Only backups in this storage profile; the parameter can be repeated.
-    #[serde(default)]
-    storage_profile: Vec<String>,
-    /// The number of the page, from 1.
-    #[param(minimum = 1, maximum = 1000000)]
-    page: Option<usize>,
-    /// The number of backups on a page.
-    #[param(minimum = 1, maximum = 100)]
-    page_size: Option<usize>,
-}
-
-impl StreamPageParameters {
-    /// Returns the parameters of the list of all single backups that select those of one aggregate.
-    pub(crate) fn of(self, StreamPath { object, id }: StreamPath) -> StreamListParameters {
-        let Self { storage_profile, page, page_size } = self;
-        let (object, object_id) = (Some(object), Some(id));
-        StreamListParameters {
-            object,
-            object_id,
-            storage_profile,
-            page,
-            page_size,
-            ..StreamListParameters::default()
-        }
-    }
-}
-
-impl StreamListParameters {
-    /// Returns the requested page.
-    pub(crate) fn page(&self) -> Result<Page, Problem> {
-        page(self.page, self.page_size)
-    }
-
-    /// Restricts a query to the requested backups.
-    pub(crate) fn apply(&self, mut query: StreamBackupQuery) -> Result<StreamBackupQuery, Problem> {
-        if let (Some(after), Some(before)) = (self.created_after, self.created_before)
-            && after > before
-        {
-            return Err(invalid("createdAfter", "must not be later than `createdBefore`"));
-        }
-        if let Some(object) = &self.object {
-            query = query.object(object);
-        }
-        if let Some(id) = &self.object_id {
-            query = query.object_id(id);
-        }
-        if let Some(time) = self.created_after {
-            query = query.created_after(time);
-        }
-        if let Some(time) = self.created_before {
-            query = query.created_before(time);
-        }
-        for tag in &self.tag {
-            query = query.tag(tag);
-        }
-        for pair in &self.metadata {
-            let (key, value) = pair
-                .split_once('=')
-                .ok_or_else(|| invalid("metadata", "must be a key and a value, as `key=value`"))?;
-            query = query.metadata(key, value);
-        }
-        Ok(query.profiles(&self.storage_profile))
-    }
-}
-
-/// The id of a single backup in the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct StreamBackupPath(pub(crate) BackupId);
-
-impl<S: Send + Sync> FromRequestParts<S> for StreamBackupPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let parameters = PathParameters::from_request_parts(parts, state).await?;
-        let id = parameters.get("backup")?.parse();
-        // The text may be the object id of an encrypted stream, so it is not repeated.
-        id.map(Self).map_err(|_| {
-            Problem::new(ProblemKind::Invalid, "the path does not contain the id of a single backup")
-                .with_help("use the complete id, which `/api/stream-backups` contains")
-        })
     }
 }
