@@ -11,7 +11,8 @@ use super::context::Koan;
 use crate::catalog::stream_backups::StreamBackupRef;
 use crate::foundation::error::Result;
 use crate::foundation::id::BackupId;
-use crate::operations::streams::StreamType;
+use crate::foundation::runtime::require_timers;
+use crate::operations::streams::{self, StreamType};
 
 pub use backup::StreamBackupBuilder;
 pub use bulk::{StreamBackupsBuilder, StreamRestoresBuilder};
@@ -48,6 +49,15 @@ impl Streams {
     /// Returns the object name.
     pub fn object(&self) -> &str {
         &self.object
+    }
+
+    /// Returns whether the event store contains the aggregate with this object id, also if its streams are terminated.
+    ///
+    /// # Errors
+    /// The event store cannot be read.
+    pub async fn contains(&self, object_id: &str) -> Result<bool> {
+        require_timers()?;
+        streams::exists(&self.koan.environment, &self.object, object_id).await
     }
 
     /// Backs up the aggregate with this object id.

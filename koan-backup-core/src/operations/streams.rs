@@ -38,6 +38,7 @@ pub use removal::RemovedStreamBackup;
 pub(crate) use removal::finish_record;
 pub(crate) use restore::{RestoredPart, StreamRestoreOptions, run as restore};
 pub use restore::{StreamRestoreOutcome, StreamRestoreReport};
+pub(crate) use snapshots::exists;
 pub(crate) use stream_type::StreamType;
 pub use verify::StreamVerification;
 pub(crate) use verify::run as verify;

@@ -8,8 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::read::locate;
 use super::removal::{RemovedStreamBackup, finish_record, remove};
-use super::snapshots::events_of;
-use super::stream_type::StreamType;
+use super::snapshots::exists;
 use crate::catalog::stream_backups::{
     StreamBackupHandle, StreamBackupPage, StreamBackupRef, StreamFilter, UnreadableStreamBackup, list, query,
 };
@@ -215,7 +214,7 @@ impl ExistingStreams<'_> {
         if let Some(reason) = self.known.get(key) {
             return *reason;
         }
-        let reason = match self.exists(key).await {
+        let reason = match exists(self.environment, &key.0, &key.1).await {
             Ok(true) => Some(StreamKeepReason::LastOfExistingStream),
             Ok(false) => None,
             Err(error) => {
@@ -228,11 +227,5 @@ impl ExistingStreams<'_> {
         };
         self.known.insert(key.clone(), reason);
         reason
-    }
-
-    async fn exists(&self, (object, object_id): &(String, String)) -> Result<bool> {
-        let of = StreamType::find(self.environment, object)?;
-        let snapshot = of.provider.snapshot().await?;
-        Ok(events_of(snapshot.as_ref(), &of)?.open(object, object_id).await?.is_some())
     }
 }

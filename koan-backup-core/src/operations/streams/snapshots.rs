@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::stream_type::StreamType;
+use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::Snapshot;
 use crate::provider::event_store::EventReader;
@@ -19,6 +20,16 @@ pub(super) fn events_of<'s>(snapshot: &'s dyn Snapshot, of: &StreamType<'_>) -> 
         );
         Error::new(ErrorKind::Provider, text).with_help("report this error to the author of the provider")
     })
+}
+
+/// Returns whether the event store of an object name contains an aggregate, also if its streams are terminated.
+///
+/// # Errors
+/// No type declares the object name, or the store cannot be read.
+pub(crate) async fn exists(environment: &Environment, object: &str, object_id: &str) -> Result<bool> {
+    let of = StreamType::find(environment, object)?;
+    let snapshot = of.provider.snapshot().await?;
+    Ok(events_of(snapshot.as_ref(), &of)?.open(object, object_id).await?.is_some())
 }
 
 /// The snapshots of one store that are not in use. Each is used by one backup at a time, and again by the next one.

@@ -1,14 +1,14 @@
 //! The entities that routes can name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use koan_backup_core::report::IncludedEntity;
+use koan_backup_core::report::{DeclarationKind, IncludedEntity};
 use koan_backup_core::{Error, ErrorKind, Koan, Result};
 
 use crate::problem::{Problem, ProblemKind};
 
 /// The names that are parts of routes, so that no entity can have them in a path.
-const RESERVED: [&str; 3] = ["backup", "create", "capabilities"];
+const RESERVED: [&str; 5] = ["backup", "create", "capabilities", "streams", "stream-backups"];
 
 /// An entity that a route can name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,10 +19,12 @@ pub(crate) struct RoutedEntity {
     pub(crate) spellings: Vec<String>,
 }
 
-/// The entities of a context by their names in paths, which ignore case.
+/// The entities of a context by their names in paths, which ignore case, and the object names of its event streams.
 #[derive(Debug)]
 pub(crate) struct RoutedEntities {
     by_spelling: BTreeMap<String, RoutedEntity>,
+    /// The object names that bodies can contain.
+    objects: BTreeSet<String>,
 }
 
 impl RoutedEntities {
@@ -31,12 +33,25 @@ impl RoutedEntities {
     /// # Errors
     /// Two entities have the same name in paths, or an entity has a name that is a part of routes.
     pub(crate) fn of(koan: &Koan) -> Result<Self> {
-        Self::new(
-            koan.inventory()
-                .included
-                .iter()
+        let inventory = koan.inventory();
+        let of_kind = |kind| inventory.included.iter().filter(move |entry| entry.kind == kind);
+        let mut routed = Self::new(
+            of_kind(DeclarationKind::Entity)
                 .map(|entity| RoutedEntity { name: entity.entity.clone(), spellings: spellings(entity) }),
-        )
+        )?;
+        of_kind(DeclarationKind::EventStream).for_each(|streams| routed.add_streams(&streams.entity));
+        Ok(routed)
+    }
+
+    /// Adds an object name. The routes of entities can name it as well, unless an entity or a route has the name: event
+    /// streams have routes of their own.
+    fn add_streams(&mut self, object: &str) {
+        self.objects.insert(object.to_owned());
+        let key = object.to_lowercase();
+        if !RESERVED.contains(&key.as_str()) {
+            let routed = RoutedEntity { name: object.to_owned(), spellings: vec![object.to_owned()] };
+            self.by_spelling.entry(key).or_insert(routed);
+        }
     }
 
     fn new(entities: impl IntoIterator<Item = RoutedEntity>) -> Result<Self> {
@@ -59,12 +74,12 @@ impl RoutedEntities {
                 by_spelling.insert(key, entity.clone());
             }
         }
-        Ok(Self { by_spelling })
+        Ok(Self { by_spelling, objects: BTreeSet::new() })
     }
 
     /// Returns a problem unless an entity has exactly this name, as in bodies.
     pub(crate) fn require(&self, name: &str) -> Result<(), Problem> {
-        match self.by_spelling.values().any(|entity| entity.name == name) {
+        match self.objects.contains(name) || self.by_spelling.values().any(|entity| entity.name == name) {
             true => Ok(()),
             false => Err(self.unknown(name, "no entity has the name in the request")),
         }
@@ -135,5 +150,21 @@ mod tests {
         assert!(text.contains("`USER` is a name of `User` and of `USER`"), "{text}");
         let text = refused([entity("Backup", &["Backup"])]);
         assert!(text.contains("`Backup` cannot be an entity"), "{text}");
+        for route in ["streams", "stream-backups"] {
+            let text = refused([entity("Stream", &["Stream", route])]);
+            assert!(text.contains(&format!("`{route}` is a part of the routes")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_object_name_does_not_hide_an_entity_or_a_route() {
+        let mut entities = RoutedEntities::new([entity("Order", &["Order", "orders"])]).expect("one entity");
+        for object in ["order", "streams", "patient"] {
+            entities.add_streams(object);
+            entities.require(object).expect("a body can name it");
+        }
+        assert_eq!(entities.find("order").expect("it is a name").name, "Order");
+        assert_eq!(entities.find("patient").expect("it is a name").name, "patient");
+        entities.find("streams").expect_err("it is a part of routes");
     }
 }

@@ -25,6 +25,7 @@ mod routes;
 mod schemas;
 mod series;
 mod state;
+mod streams;
 mod surface;
 
 pub use access::{

@@ -7,6 +7,7 @@ mod backup;
 mod restore;
 mod retention;
 mod storage;
+mod streams;
 
 use std::sync::Arc;
 
@@ -22,9 +23,14 @@ use crate::operations::{
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Shared;
 
-pub(crate) use restore::{BackupSelection, Confirmation, RestoreRequest, ViabilityRequest, restore_targets};
+pub(crate) use restore::{
+    BackupSelection, Confirmation, RestoreRequest, ViabilityRequest, restore_targets, targets_of,
+};
 pub(crate) use retention::{RetentionOrder, plan_hash, plan_retention};
 pub(crate) use storage::{CopyOrder, MaintenanceOrder, RecoverOrder, RekeyOrder, VerifyOrder};
+pub(crate) use streams::{
+    StreamBackupOrder, StreamBackupsOrder, StreamCleanupOrder, StreamRestoreOrder, StreamVerifyOrder,
+};
 
 /// The maximum length of an idempotency key.
 const MAX_KEY_LENGTH: usize = 255;

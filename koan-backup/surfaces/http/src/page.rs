@@ -25,6 +25,10 @@ mod restore;
 mod restore_steps;
 mod sign_in;
 mod state;
+mod stream_actions;
+mod stream_backup;
+mod stream_report;
+mod streams;
 mod table;
 mod wording;
 
@@ -48,6 +52,8 @@ pub(crate) fn protected() -> Router<Arc<Shared>> {
         .route("/backups/{backup}", get(backup::show))
         .route("/compare", get(compare::show))
         .route("/restore", get(restore::show))
+        .route("/streams", get(streams::show))
+        .route("/streams/{backup}", get(stream_backup::show))
         .route("/operations", get(operations::show))
         .route("/operations/{id}", get(operation::show))
         .route("/operations/{id}/progress", get(progress::stream));
@@ -63,6 +69,11 @@ pub(crate) fn protected() -> Router<Arc<Shared>> {
         .route("/restore/check", post(restore::check))
         .route("/restore/preview", post(restore::preview))
         .route("/restore/start", post(restore::start))
+        .route("/streams/backup", post(stream_actions::back_up))
+        .route("/streams/{backup}/verify", post(stream_actions::verify))
+        .route("/streams/{backup}/restore", post(stream_actions::restore))
+        .route("/streams/{backup}/clone", post(stream_actions::clone))
+        .route("/streams/{backup}/delete", post(stream_actions::delete))
         .route("/operations/{id}/cancel", post(actions::cancel));
     Router::new().nest(ROOT, screens.merge(actions))
 }

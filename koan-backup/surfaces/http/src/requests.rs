@@ -9,6 +9,7 @@ pub(crate) mod profile;
 mod query;
 pub(crate) mod range;
 pub(crate) mod restore;
+pub(crate) mod streams;
 pub(crate) mod wait;
 
 pub(crate) use body::JsonBody;

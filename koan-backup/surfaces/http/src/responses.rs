@@ -6,6 +6,7 @@ mod list;
 mod manifest;
 mod operation;
 mod statistics;
+mod streams;
 
 pub(crate) use backup::BackupResult;
 pub(crate) use duration::duration_text;
@@ -13,3 +14,4 @@ pub(crate) use list::BackupPage;
 pub(crate) use manifest::manifest_document;
 pub(crate) use operation::OperationDocument;
 pub(crate) use statistics::StatisticsDocument;
+pub(crate) use streams::{StreamBackupItem, StreamBackupList, StreamTypes};

@@ -16,6 +16,7 @@ mod service;
 mod start;
 mod status;
 mod storage;
+mod streams;
 
 use std::sync::Arc;
 
@@ -62,6 +63,16 @@ pub(crate) fn protected(access: &Arc<Access>) -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(storage::rekey))
         .routes(routes!(storage::recover))
         .routes(routes!(storage::maintenance))
+        .routes(routes!(streams::types))
+        .routes(routes!(streams::back_up_many))
+        .routes(routes!(streams::back_up))
+        .routes(routes!(streams::restore))
+        .routes(routes!(streams::clone))
+        .routes(routes!(streams::list_of))
+        .routes(routes!(streams::list))
+        .routes(routes!(streams::read, streams::delete))
+        .routes(routes!(streams::verify))
+        .routes(routes!(streams::clean_up))
         .routes(routes!(status::status))
         .routes(routes!(catalog::statistics))
         .routes(routes!(catalog::inventory))

@@ -9,6 +9,7 @@ use axum::routing::get;
 use koan_backup_core::{Koan, Result, SystemClock};
 use tokio::sync::Semaphore;
 
+use crate::access::audit::path::ShownObjects;
 use crate::access::gate::{Access, AccessSettings};
 use crate::access::layer::protect;
 use crate::access::peer::ProxyTrust;
@@ -82,6 +83,7 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
         loopback: options.loopback,
         body,
         allow_origins,
+        shown_objects: shown_objects(&koan),
     })?;
     let mut limits = OperationLimits::default();
     if let Some(running) = options.max_running {
@@ -126,6 +128,12 @@ pub async fn router(koan: Koan, options: HttpOptions) -> Result<BackupApi> {
     let router = protect(&access, protected, public);
     let router = router.layer(from_fn_with_state(Arc::clone(&shared), page::present));
     Ok(BackupApi { router, shared })
+}
+
+/// Returns the object names of the event streams that are not encrypted.
+fn shown_objects(koan: &Koan) -> ShownObjects {
+    let streams = koan.capabilities().event_streams.into_iter();
+    streams.filter(|(_, streams)| !streams.encrypt).map(|(object, _)| object).collect()
 }
 
 /// Opens the store of operations: a file in the state directory, or documents in the default storage profile.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use koan_backup_http_tests::{ADMIN, OPERATOR, Server, VIEWER, create_tables};
+use koan_backup_http_tests::{ADMIN, OPERATOR, Server, VIEWER, create_tables, event_store, with_streams};
 use koan_backup_tests::not_run::not_run;
 use rusqlite::Connection;
 use tokio::process::Command;
@@ -35,7 +35,14 @@ async fn run(script: &str, arguments: &[&str], records: i64) -> TestResult {
     create_tables(&database, records)?;
     // Nobody has declared an entity for this table.
     database.execute_batch("CREATE TABLE drafts (id INTEGER PRIMARY KEY, text TEXT)")?;
-    let server = Server::open(folder.path(), |options| options, |builder| builder).await?;
+    let store = event_store()?;
+    // The other scripts type the name of the only database.
+    let has_streams = script == "screens.cjs";
+    let configure = |builder| match has_streams {
+        true => with_streams(builder, &store).expect("the key is valid"),
+        false => builder,
+    };
+    let server = Server::open(folder.path(), |options| options, configure).await?;
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     std::fs::create_dir_all(&screenshots)?;

@@ -40,6 +40,13 @@ run(async (browser) => {
   await page.getByRole("button", { name: "Compare with the database" }).click();
   await page.getByText("A restore would change nothing.").waitFor();
   const restore = page.url();
+  await page.goto(`${url}/ui/streams`);
+  await page.getByLabel("Object id (empty for all)").fill("order-1");
+  await page.getByRole("button", { name: "Back up", exact: true }).click();
+  await finished(page);
+  await page.getByRole("link", { name: "Show the single backup" }).click();
+  await page.getByRole("heading", { name: "What it holds" }).waitFor();
+  const single = page.url();
   const cookies = await context.cookies();
   await context.close();
 
@@ -49,6 +56,8 @@ run(async (browser) => {
     backups: `${url}/ui/backups?name=nightly`,
     backup,
     comparison,
+    streams: `${url}/ui/streams?object=order`,
+    single,
     restore,
     operations: `${url}/ui/operations`,
     operation,

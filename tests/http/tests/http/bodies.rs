@@ -69,6 +69,8 @@ fn any_value() -> impl Strategy<Value = Value> {
             "overwrite",
             "data",
             "vectors",
+            "events",
+            "order-2",
             "\u{0}",
         ]
     });
@@ -105,12 +107,13 @@ fn any_body(fields: Vec<String>) -> impl Strategy<Value = Body> {
 }
 
 /// What a refused request must not change.
-async fn state(client: &Client) -> (Value, Value, i64) {
+async fn state(client: &Client) -> (Value, Value, Value, i64) {
     let operations = client.get("/api/backup/operations").await.body["items"][0]["operationId"].clone();
     let backups = client.get("/api/backup/manifests").await.body["totalCount"].clone();
+    let single = client.get("/api/stream-backups").await.body["totalCount"].clone();
     let database = client.server.database().expect("the database opens");
     let users = database.query_row("SELECT count(*) FROM users", [], |row| row.get(0));
-    (operations, backups, users.expect("the users are counted"))
+    (operations, backups, single, users.expect("the users are counted"))
 }
 
 /// Waits until nothing runs that an earlier request started.
@@ -121,10 +124,20 @@ async fn idle(client: &Client) {
     .await;
 }
 
-async fn check(client: &Client, route: &Route, id: &str, body: &Body) -> Result<(), TestCaseError> {
-    let path = ["{at}", "{backup}", "{id}"]
-        .iter()
-        .fold(route.path.replace("{entity}", "users"), |path, name| path.replace(name, id));
+async fn check(
+    client: &Client,
+    route: &Route,
+    (id, single): &(String, String),
+    body: &Body,
+) -> Result<(), TestCaseError> {
+    let path = match route.path.contains("stream") {
+        true => {
+            route.path.replace("{object}", "order").replace("{id}", "order-1").replace("{backup}", single)
+        }
+        false => ["{at}", "{backup}", "{id}"]
+            .iter()
+            .fold(route.path.replace("{entity}", "users"), |path, name| path.replace(name, id)),
+    };
     let bytes = match body {
         Body::Fields(fields) => Value::Object(fields.clone()).to_string().into_bytes(),
         Body::Bytes(bytes) => bytes.clone(),
@@ -160,17 +173,19 @@ async fn check(client: &Client, route: &Route, id: &str, body: &Body) -> Result<
 #[test]
 fn no_body_causes_an_error_of_the_server_or_a_change_that_is_not_reported() {
     let runtime = Runtime::new().expect("a runtime");
-    let (client, id, routes) = runtime.block_on(async {
-        let client = Client::start().await;
+    let (client, ids, routes) = runtime.block_on(async {
+        let (client, _) = Client::with_streams().await;
         let id = client.backup("nightly").await;
+        let single = client.stream_backup("order", "order-1").await;
         let routes = routes(&client.get("/openapi.json").await.body);
-        (client, id, routes)
+        (client, (id, single), routes)
     });
     assert!(routes.iter().filter(|route| !route.fields.is_empty()).count() > 10, "{routes:?}");
     for route in routes.iter().filter(|route| route.method != Method::DELETE) {
         let config = Config { cases: BODIES * rounds(), failure_persistence: None, ..Config::default() };
-        let tested = TestRunner::new(config)
-            .run(&any_body(route.fields.clone()), |body| runtime.block_on(check(&client, route, &id, &body)));
+        let tested = TestRunner::new(config).run(&any_body(route.fields.clone()), |body| {
+            runtime.block_on(check(&client, route, &ids, &body))
+        });
         tested.unwrap_or_else(|error| panic!("{} {}: {error}", route.method, route.path));
     }
 }

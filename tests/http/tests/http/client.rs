@@ -3,8 +3,9 @@
 use std::ops::Deref;
 
 use koan_backup::KoanBuilder;
+use koan_backup::MemoryEvents;
 use koan_backup::http::HttpOptions;
-use koan_backup_http_tests::{ADMIN, Server};
+use koan_backup_http_tests::{ADMIN, Server, event_store, with_streams};
 use koan_backup_tests::wait;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -50,6 +51,20 @@ impl Client {
         Self { remote: Remote::new(&server.url), server, folder }
     }
 
+    /// Starts a server that has event streams as well: orders, and encrypted patients.
+    pub(crate) async fn with_streams() -> (Self, MemoryEvents) {
+        Self::with_streams_and(|options| options).await
+    }
+
+    /// Starts a server with event streams and these options.
+    pub(crate) async fn with_streams_and(
+        options: impl FnOnce(HttpOptions) -> HttpOptions,
+    ) -> (Self, MemoryEvents) {
+        let store = event_store().expect("an event store");
+        let configure = |builder| with_streams(builder, &store).expect("the key is valid");
+        (Self::open(options, configure).await, store)
+    }
+
     /// Starts a request without a token, to an address that begins with the host.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.server.application_url))
@@ -90,6 +105,13 @@ impl Remote {
         let made = self.post("/api/backup/all?wait=true", &json!({ "name": name })).await;
         assert_eq!(made.status, StatusCode::OK, "the backup is made: {made:?}");
         made.body["backupId"].as_str().expect("the result contains the id").to_owned()
+    }
+
+    /// Makes a single backup of an order and returns its id.
+    pub(crate) async fn stream_backup(&self, object: &str, id: &str) -> String {
+        let made = self.post(&format!("/api/streams/{object}/{id}/backup?wait=true"), &json!({})).await;
+        assert_eq!(made.status, StatusCode::OK, "the single backup is made: {made:?}");
+        made.body["id"].as_str().expect("the result contains the id").to_owned()
     }
 
     /// Waits until an operation has ended, and returns it.

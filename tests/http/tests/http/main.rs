@@ -23,4 +23,7 @@ mod replicas;
 mod restoring;
 mod roles;
 mod schemathesis;
+mod stream_access;
+mod stream_page;
+mod streams;
 mod validation;

@@ -10,7 +10,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use crate::client::Client;
 
 /// A browser without JavaScript, which follows no redirect.
-struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     client: &'a Client,
     http: reqwest::Client,
     session: Option<String>,
@@ -22,7 +22,7 @@ impl<'a> Browser<'a> {
         Self { client, http, session: None }
     }
 
-    async fn signed_in(client: &'a Client, token: &str) -> Self {
+    pub(crate) async fn signed_in(client: &'a Client, token: &str) -> Self {
         let mut browser = Self::new(client);
         let answer = browser.send(browser.form("/ui/sign-in", &[("token", token)])).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "the sign-in succeeds");
@@ -40,27 +40,28 @@ impl<'a> Browser<'a> {
     }
 
     /// A form that the page itself sends.
-    fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+    pub(crate) fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
         self.request(Method::POST, path).header(ORIGIN, &self.client.server.application_url).form(fields)
     }
 
-    async fn send(&self, request: RequestBuilder) -> Response {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Response {
         request.send().await.expect("the server answers")
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, String) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
         let answer = self.send(self.request(Method::GET, path)).await;
         let status = answer.status();
         (status, answer.text().await.expect("the page can be read"))
     }
 }
 
-fn location(answer: &Response) -> String {
+pub(crate) fn location(answer: &Response) -> String {
     answer.headers()[LOCATION].to_str().expect("text").to_owned()
 }
 
 /// The screens that need no backup. Each needs the role `viewer`.
-const SCREENS: &[&str] = &["/ui", "/ui/coverage", "/ui/backups", "/ui/restore", "/ui/operations"];
+const SCREENS: &[&str] =
+    &["/ui", "/ui/coverage", "/ui/backups", "/ui/streams", "/ui/restore", "/ui/operations"];
 
 /// The screens of something that does not exist.
 const MISSING: &[&str] = &[
@@ -68,6 +69,7 @@ const MISSING: &[&str] = &[
     "/ui/compare?before=absent&after=absent",
     "/ui/restore?backup=absent",
     "/ui/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa",
+    "/ui/streams/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa",
     "/ui/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/progress",
     "/ui/absent",
 ];
@@ -88,6 +90,23 @@ const ACTIONS: &[(&str, &str, Fields)] = &[
     ("/ui/restore/check", OPERATOR, &[("visit", "1"), ("backup", "absent")]),
     ("/ui/restore/preview", OPERATOR, &[("visit", "1"), ("backup", "absent")]),
     ("/ui/restore/start", ADMIN, &[("visit", "1"), ("backup", "absent")]),
+    ("/ui/streams/backup", OPERATOR, &[("visit", "1"), ("object", "absent"), ("id", "x")]),
+    (
+        "/ui/streams/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/verify",
+        OPERATOR,
+        &[("visit", "1"), ("profile", "local")],
+    ),
+    (
+        "/ui/streams/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/restore",
+        ADMIN,
+        &[("visit", "1"), ("profile", "local")],
+    ),
+    (
+        "/ui/streams/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/clone",
+        ADMIN,
+        &[("visit", "1"), ("profile", "local"), ("target", "x")],
+    ),
+    ("/ui/streams/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/delete", ADMIN, &[("profile", "local")]),
     ("/ui/operations/0199b2f2-6f1c-7d34-a0b1-5d2f77c0f4aa/cancel", OPERATOR, &[]),
 ];
 

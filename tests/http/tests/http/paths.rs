@@ -75,8 +75,9 @@ fn files(folder: &Path) -> BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_value_of_a_path_parameter_leaves_the_backups() {
-    let client = Client::start().await;
+    let (client, _) = Client::with_streams().await;
     let id = client.backup("nightly").await;
+    let single = client.stream_backup("order", "order-1").await;
     let address = client.server.application_url.trim_start_matches("http://").to_owned();
     let before = files(client.folder.path());
     let document = client.get("/openapi.json").await.body;
@@ -90,6 +91,13 @@ async fn no_value_of_a_path_parameter_leaves_the_backups() {
             for parameter in &parameters {
                 for trick in &tricks {
                     let target = path.replace(parameter, trick).replace("{entity}", "users");
+                    let target = match path.contains("stream") {
+                        true => target
+                            .replace("{object}", "order")
+                            .replace("{id}", "order-1")
+                            .replace("{backup}", &single),
+                        false => target,
+                    };
                     let target = ["{at}", "{backup}", "{id}", "{before}", "{after}"]
                         .iter()
                         .fold(target, |target, name| target.replace(name, &id));
@@ -118,5 +126,5 @@ async fn no_value_of_a_path_parameter_leaves_the_backups() {
     }
     assert_eq!(files(client.folder.path()), before, "no file was changed, created or removed");
     let operations = client.get("/api/backup/operations").await.body;
-    assert_eq!(operations["items"].as_array().map(Vec::len), Some(1), "nothing was started: {operations}");
+    assert_eq!(operations["items"].as_array().map(Vec::len), Some(2), "nothing was started: {operations}");
 }

@@ -36,6 +36,17 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/backup/rekey/{backup}", ADMIN),
     ("post", "/api/backup/recover", ADMIN),
     ("post", "/api/backup/maintenance", OPERATOR),
+    ("get", "/api/streams", VIEWER),
+    ("post", "/api/streams/{object}/backup", OPERATOR),
+    ("post", "/api/streams/{object}/{id}/backup", OPERATOR),
+    ("post", "/api/streams/{object}/{id}/restore/{backup}", ADMIN),
+    ("post", "/api/streams/{object}/{id}/clone/{backup}", ADMIN),
+    ("get", "/api/streams/{object}/{id}/backups", VIEWER),
+    ("get", "/api/stream-backups", VIEWER),
+    ("get", "/api/stream-backups/{backup}", VIEWER),
+    ("post", "/api/stream-backups/{backup}/verify", OPERATOR),
+    ("delete", "/api/stream-backups/{backup}", ADMIN),
+    ("post", "/api/stream-backups/cleanup", ADMIN),
     ("get", "/api/backup/status", VIEWER),
     ("get", "/api/backup/statistics", VIEWER),
     ("get", "/api/backup/inventory", VIEWER),
@@ -63,6 +74,7 @@ fn address(path: &str) -> String {
         ("{at}", "00000000"),
         ("{backup}", "absent"),
         ("{id}", "x"),
+        ("{object}", "order"),
         ("{before}", "a"),
         ("{after}", "b"),
     ];
@@ -71,7 +83,7 @@ fn address(path: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_route_is_in_the_document_and_needs_its_role() {
-    let client = Client::start().await;
+    let (client, _) = Client::with_streams().await;
     let document = client.get("/openapi.json").await.body;
     let mut documented: Vec<(String, String)> = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {

@@ -26,8 +26,9 @@ async fn every_response_to_a_request_of_schemathesis_is_declared_and_no_error_of
         let program = program.display();
         return not_run(&format!("schemathesis is not at {program}; run tests/setup, or set {PROGRAM}"));
     }
-    let client = Client::start().await;
+    let (client, _) = Client::with_streams().await;
     client.backup("nightly").await;
+    client.stream_backup("order", "order-1").await;
     let output = Command::new(program)
         .args(["run", &format!("{}/openapi.json", client.server.url), "--checks", CHECKS, "--no-color"])
         .args(["--header", &format!("Authorization: Bearer {ADMIN}")])

@@ -3,6 +3,7 @@
 pub(crate) mod entry;
 mod file;
 pub(crate) mod object;
+pub(crate) mod path;
 pub(crate) mod request;
 
 use std::path::PathBuf;

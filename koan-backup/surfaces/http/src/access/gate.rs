@@ -11,6 +11,7 @@ use koan_backup_core::{Error, ErrorKind};
 
 use super::audit::AuditLog;
 use super::audit::entry::{AuditEntry, AuditEvent};
+use super::audit::path::ShownObjects;
 use super::authenticator::Authenticator;
 use super::cookie::{CookiePath, CookieTransport};
 use super::credentials::{
@@ -44,6 +45,8 @@ pub(crate) struct AccessSettings {
     pub(crate) body: BodyLimits,
     /// The sites whose scripts may send requests with a token.
     pub(crate) allow_origins: AllowedOrigins,
+    /// Which object ids in paths the audit log contains.
+    pub(crate) shown_objects: ShownObjects,
 }
 
 /// Decides who sends a request.
@@ -60,6 +63,7 @@ pub(crate) struct Access {
     loopback: Option<Role>,
     body: BodyLimits,
     allow_origins: AllowedOrigins,
+    shown_objects: ShownObjects,
 }
 
 /// Where the application mounts the router.
@@ -114,6 +118,7 @@ impl Access {
             loopback: settings.loopback,
             body: settings.body,
             allow_origins: settings.allow_origins,
+            shown_objects: settings.shown_objects,
         })
     }
 
@@ -169,7 +174,7 @@ impl Access {
         let valid = self.tokens.current().await.valid_hashes(Timestamp::now());
         let id = self.sessions.start(hash, &valid)?;
         let cookie = self.cookie_path.set(&id, CookieTransport::for_answer_to(parts, peer))?;
-        let entry = AuditEntry::requested(parts, &principal, peer);
+        let entry = self.audit_entry(parts, &principal);
         // A session changes nothing that must be audited, and an administrator needs it to find the cause.
         self.audit.write(entry.with_event(AuditEvent::Completed)).await.ok();
         Ok(SignIn { principal, cookie })
@@ -187,10 +192,15 @@ impl Access {
     /// that removes the cookie.
     pub(crate) async fn end_session(&self, parts: &Parts) -> Result<HeaderValue, Problem> {
         if let Ok(Some(principal)) = self.session(&parts.headers).await {
-            let entry = AuditEntry::requested(parts, &principal, self.peer(parts));
+            let entry = self.audit_entry(parts, &principal);
             self.audit().write(entry.with_event(AuditEvent::Completed)).await.ok();
         }
         self.sign_out(parts)
+    }
+
+    /// Returns the entry of a request that is about to be handled.
+    pub(crate) fn audit_entry(&self, parts: &Parts, principal: &Principal) -> AuditEntry {
+        AuditEntry::requested(parts, principal, self.peer(parts), &self.shown_objects)
     }
 
     /// Returns the caller of the session of a request.

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 
-use super::audit::entry::{AuditEntry, AuditObject};
+use super::audit::entry::AuditObject;
 use super::audit::request::AuditedRequest;
 use super::credentials::refuse_query_token;
 use super::cross_site::{check_change, same_site_get};
@@ -123,7 +123,7 @@ async fn begin_audit(access: &Access, parts: &Parts) -> Result<AuditedRequest, P
     let Some(principal) = parts.extensions.get::<Principal>() else {
         return Err(Problem::new(ProblemKind::Internal, "the route is not part of the authenticated routes"));
     };
-    AuditedRequest::begin(access.audit(), AuditEntry::requested(parts, principal, access.peer(parts))).await
+    AuditedRequest::begin(access.audit(), access.audit_entry(parts, principal)).await
 }
 
 /// Checks a request to a public route.

@@ -3,24 +3,30 @@
 use crate::access::Role;
 
 /// The operations that need the role `admin`.
-const ADMIN: [&str; 9] = [
+const ADMIN: [&str; 13] = [
     "acknowledge",
     "applyRetention",
+    "cleanUpStreamBackups",
+    "cloneStream",
     "deleteBackup",
     "deleteEntityBackup",
+    "deleteStreamBackup",
     "download",
     "downloadOfEntity",
     "recover",
     "rekey",
+    "restoreStream",
     "unpinBackup",
 ];
 
 /// The operations that need the role `operator`. Some need the role `admin` for a part of what they do: a restore that
 /// writes, maintenance with retention, and the cancellation of the operation of another caller.
-const OPERATOR: [&str; 16] = [
+const OPERATOR: [&str; 19] = [
     "backupAll",
     "backupEntity",
     "backupSelective",
+    "backupStream",
+    "backupStreams",
     "cancelOperation",
     "copy",
     "createBackup",
@@ -34,6 +40,7 @@ const OPERATOR: [&str; 16] = [
     "restoreOneEntity",
     "testRestore",
     "verify",
+    "verifyStreamBackup",
 ];
 
 /// Returns the lowest role that may call an operation for which a caller is needed.

@@ -138,6 +138,15 @@ impl ActiveOperation {
         }
     }
 
+    /// Processes how much of the whole is processed, for work that has no events.
+    pub(super) fn count(&self, processed: u64, total: u64) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if state.tracker.count(processed, total, now) {
+            state.has_new_progress = true;
+        }
+    }
+
     /// Emits the event of progress that has none.
     pub(super) fn publish_progress(&self) {
         let mut state = self.state();

@@ -33,12 +33,24 @@ pub(crate) enum OperationKind {
     Maintenance,
     /// Applies a retention plan.
     Retention,
+    /// Makes a single backup of an event stream.
+    StreamBackup,
+    /// Makes single backups of many event streams.
+    StreamBackups,
+    /// Restores a single backup.
+    StreamRestore,
+    /// Restores a clone of a single backup.
+    StreamClone,
+    /// Verifies a single backup.
+    StreamVerify,
+    /// Removes expired single backups.
+    StreamCleanup,
 }
 
 impl OperationKind {
     /// All kinds.
     #[cfg(any(feature = "sqlite", test))]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Backup,
         Self::Restore,
         Self::DryRun,
@@ -50,6 +62,12 @@ impl OperationKind {
         Self::Recover,
         Self::Maintenance,
         Self::Retention,
+        Self::StreamBackup,
+        Self::StreamBackups,
+        Self::StreamRestore,
+        Self::StreamClone,
+        Self::StreamVerify,
+        Self::StreamCleanup,
     ];
 
     /// Returns the name, as in JSON.
@@ -67,6 +85,12 @@ impl OperationKind {
             Self::Recover => "recover",
             Self::Maintenance => "maintenance",
             Self::Retention => "retention",
+            Self::StreamBackup => "streamBackup",
+            Self::StreamBackups => "streamBackups",
+            Self::StreamRestore => "streamRestore",
+            Self::StreamClone => "streamClone",
+            Self::StreamVerify => "streamVerify",
+            Self::StreamCleanup => "streamCleanup",
         }
     }
 
@@ -77,8 +101,23 @@ impl OperationKind {
             Self::Backup | Self::Restore | Self::DryRun | Self::Viability | Self::Verify | Self::Diff => {
                 false
             }
+            Self::StreamBackup | Self::StreamRestore | Self::StreamClone | Self::StreamVerify => false,
             Self::Copy | Self::Rekey | Self::Recover | Self::Maintenance | Self::Retention => true,
+            Self::StreamBackups | Self::StreamCleanup => true,
         }
+    }
+
+    /// Returns whether the work is on single backups of event streams.
+    pub(crate) fn is_of_streams(self) -> bool {
+        matches!(
+            self,
+            Self::StreamBackup
+                | Self::StreamBackups
+                | Self::StreamRestore
+                | Self::StreamClone
+                | Self::StreamVerify
+                | Self::StreamCleanup
+        )
     }
 
     /// Returns the kind with a name.

@@ -108,6 +108,19 @@ impl ProgressTracker {
         *progress != before
     }
 
+    /// Processes how much of the whole is processed, for work that has no events. Returns whether the progress has changed.
+    pub(super) fn count(&mut self, processed: u64, total: u64, now: Timestamp) -> bool {
+        let progress = &mut self.progress;
+        let percent = u128::from(processed) * 100 / u128::from(total.max(1));
+        let percent = u8::try_from(percent.min(100)).unwrap_or(100);
+        if percent <= progress.percent_complete {
+            return false;
+        }
+        progress.percent_complete = percent;
+        progress.estimated_completion_at = estimate(percent, self.began, now);
+        true
+    }
+
     fn apply(&mut self, event: &Event) {
         let progress = &mut self.progress;
         match event {

@@ -41,6 +41,12 @@ impl WorkContext {
         let operation = Arc::clone(&self.operation);
         move |event| operation.process(event)
     }
+
+    /// Returns the receiver of the progress of work that has no events: how much of the whole is processed.
+    pub(crate) fn counter(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
+        let operation = Arc::clone(&self.operation);
+        move |processed, total| operation.count(processed, total)
+    }
 }
 
 /// What successful work returns.
@@ -68,5 +74,11 @@ impl WorkResult {
     /// Creates the result of work that succeeded with warnings, which `value` contains.
     pub(crate) fn completed_with_warnings(value: serde_json::Value) -> Self {
         Self { value, completion: Completion::WithWarnings }
+    }
+
+    /// Changes the value.
+    pub(crate) fn with_value(mut self, change: impl FnOnce(&mut serde_json::Value)) -> Self {
+        change(&mut self.value);
+        self
     }
 }

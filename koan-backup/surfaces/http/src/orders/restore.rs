@@ -128,14 +128,22 @@ pub(crate) fn restore_targets(
 ) -> (Vec<String>, BTreeSet<String>) {
     let contained = manifest.entities.iter().map(|stored| shared.koan.current_entity_name(&stored.entity));
     let selected: Vec<_> = contained.filter(|name| entities.is_empty() || entities.contains(name)).collect();
+    targets_of(shared, selected.iter().map(String::as_str))
+}
+
+/// Returns the providers that store these entities and event streams, and the names of their databases.
+pub(crate) fn targets_of<'a>(
+    shared: &Shared,
+    names: impl IntoIterator<Item = &'a str>,
+) -> (Vec<String>, BTreeSet<String>) {
     let capabilities = shared.koan.capabilities();
-    let targets = capabilities.providers_of(selected.iter().map(String::as_str));
+    let targets = capabilities.providers_of(names);
     let providers = targets.iter().map(|target| target.name.clone()).collect();
     (providers, targets.iter().map(|target| target.target_name().to_owned()).collect())
 }
 
 /// Requires the names of the databases into which a restore writes, separated by commas.
-fn check_confirmation(confirmed: &str, expected: &BTreeSet<String>) -> Result<(), Problem> {
+pub(super) fn check_confirmation(confirmed: &str, expected: &BTreeSet<String>) -> Result<(), Problem> {
     let names = expected.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let parts: BTreeSet<String> = confirmed.split(',').map(|part| part.trim().to_owned()).collect();
     // A name may contain a comma.

@@ -13,6 +13,11 @@ pub(super) fn backup(id: BackupId, profile: &str) -> String {
     format!("/backups/{id}?profile={}", encoded(profile))
 }
 
+/// Returns the address of a single backup of event streams in a storage profile.
+pub(super) fn stream_backup(id: BackupId, profile: &str) -> String {
+    format!("/streams/{id}?profile={}", encoded(profile))
+}
+
 /// Returns the address of the restore of a backup.
 pub(super) fn restore(id: BackupId, profile: &str) -> String {
     format!("/restore?backup={id}&profile={}", encoded(profile))

@@ -16,18 +16,21 @@ pub(super) enum Screen {
     Overview,
     Coverage,
     Backups,
+    Streams,
     Restore,
     Operations,
 }
 
 impl Screen {
-    const ALL: [Self; 5] = [Self::Overview, Self::Coverage, Self::Backups, Self::Restore, Self::Operations];
+    const ALL: [Self; 6] =
+        [Self::Overview, Self::Coverage, Self::Backups, Self::Streams, Self::Restore, Self::Operations];
 
     fn title(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Coverage => "Coverage",
             Self::Backups => "Backups",
+            Self::Streams => "Event streams",
             Self::Restore => "Restore",
             Self::Operations => "Operations",
         }
@@ -38,6 +41,7 @@ impl Screen {
             Self::Overview => "",
             Self::Coverage => "/coverage",
             Self::Backups => "/backups",
+            Self::Streams => "/streams",
             Self::Restore => "/restore",
             Self::Operations => "/operations",
         }
@@ -122,7 +126,10 @@ pub(super) fn document(
     caller: &Markup,
     content: &Markup,
 ) -> Response {
-    let application = shared.koan.capabilities().application;
+    let capabilities = shared.koan.capabilities();
+    // An application without event streams does not need their screen.
+    let has_streams = !capabilities.event_streams.is_empty() || screen == Some(Screen::Streams);
+    let application = capabilities.application;
     let asset = |name: &str| shared.links.to(&assets::route(name));
     let markup = html! {
         (DOCTYPE)
@@ -152,7 +159,7 @@ pub(super) fn document(
                     }
                     @if screen.is_some() || !caller.0.is_empty() {
                         nav aria-label="Screens" {
-                            @for entry in Screen::ALL {
+                            @for entry in Screen::ALL.into_iter().filter(|entry| has_streams || *entry != Screen::Streams) {
                                 a href=(link(shared, entry.path())) aria-current=[(screen == Some(entry)).then_some("page")] {
                                     (entry.title())
                                 }

@@ -9,6 +9,7 @@ use super::frame::{Refresh, Screen, View};
 use super::{address, operations, report, state, wording};
 use crate::access::Role;
 use crate::access::extractor::Viewer;
+use crate::backups;
 use crate::operations::{Operation, OperationId, OperationKind, OperationStatus};
 use crate::problem::Problem;
 use crate::requests::PathParameters;
@@ -95,6 +96,9 @@ fn may_cancel(view: &View<'_>, operation: &Operation) -> bool {
 
 /// Returns a link to what a person does next.
 fn next_step(view: &View<'_>, operation: &Operation) -> Markup {
+    if operation.kind.is_of_streams() {
+        return next_step_of_streams(view, operation);
+    }
     let Some(id) = backup_id(operation) else { return html! {} };
     let of_profile = |start: &str, separator: &str| match &operation.storage_profile {
         Some(profile) => format!("/{start}{id}{separator}profile={}", address::encoded(profile)),
@@ -113,6 +117,22 @@ fn next_step(view: &View<'_>, operation: &Operation) -> Markup {
     html! {
         @if let Some((route, text)) = target { p.actions { a.button href=(view.link(route)) { (text) } } }
     }
+}
+
+/// Returns a link to the single backup that an operation has made or used, or to their list.
+fn next_step_of_streams(view: &View<'_>, operation: &Operation) -> Markup {
+    let result = operation.result.as_ref();
+    let made = result.and_then(|result| result.get("id")?.as_str()?.parse().ok());
+    let id = operation.backup_id.or(made.filter(|_| operation.kind == OperationKind::StreamBackup));
+    let (route, text) = match id {
+        Some(id) => {
+            let profile = operation.storage_profile.as_deref();
+            let profile = profile.map_or_else(|| backups::default_profile(&view.shared.koan), str::to_owned);
+            (address::stream_backup(id, &profile), "Show the single backup")
+        }
+        None => ("/streams".to_owned(), "Show the single backups"),
+    };
+    html! { p.actions { a.button href=(view.link(route)) { (text) } } }
 }
 
 /// Returns the backup that an operation has made or used.

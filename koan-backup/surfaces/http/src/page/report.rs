@@ -7,8 +7,8 @@ use super::frame::View;
 use super::state::Level;
 use super::table::Column::{Number, Text};
 use super::table::card;
-use super::wording;
 use super::wording::sentence;
+use super::{stream_report, wording};
 use crate::operations::{Operation, OperationKind, OperationStatus};
 use crate::problem::Problem;
 
@@ -29,6 +29,11 @@ pub(super) fn of(view: &View<'_>, operation: &Operation) -> Markup {
         OperationKind::Restore | OperationKind::DryRun => restore(result),
         OperationKind::Viability => viability(result),
         OperationKind::Verify => verification(result),
+        OperationKind::StreamBackup => stream_report::backup(result),
+        OperationKind::StreamBackups => stream_report::backups(result),
+        OperationKind::StreamRestore | OperationKind::StreamClone => stream_report::restore(result),
+        OperationKind::StreamVerify => stream_report::verification(result),
+        OperationKind::StreamCleanup => stream_report::cleanup(result),
         _ => other(view, operation, result),
     }
 }
@@ -168,7 +173,7 @@ fn other(view: &View<'_>, operation: &Operation, result: &Value) -> Markup {
     }
 }
 
-fn list(title: &str, level: Level, texts: &[&str]) -> Markup {
+pub(super) fn list(title: &str, level: Level, texts: &[&str]) -> Markup {
     html! {
         @if !texts.is_empty() {
             h2 { (title) }
@@ -177,7 +182,7 @@ fn list(title: &str, level: Level, texts: &[&str]) -> Markup {
     }
 }
 
-fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
@@ -185,10 +190,10 @@ fn texts<'a>(value: &'a Value, name: &str) -> Vec<&'a str> {
     items(value, name).iter().filter_map(Value::as_str).collect()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn number(value: &Value, name: &str) -> u64 {
+pub(super) fn number(value: &Value, name: &str) -> u64 {
     value.get(name).and_then(Value::as_u64).unwrap_or_default()
 }

@@ -92,5 +92,11 @@ pub(super) fn operation_name(kind: OperationKind) -> &'static str {
         OperationKind::Recover => "Recovery",
         OperationKind::Maintenance => "Maintenance",
         OperationKind::Retention => "Removal of old backups",
+        OperationKind::StreamBackup => "Single backup",
+        OperationKind::StreamBackups => "Single backups",
+        OperationKind::StreamRestore => "Restore of a single backup",
+        OperationKind::StreamClone => "Clone of a single backup",
+        OperationKind::StreamVerify => "Verification of a single backup",
+        OperationKind::StreamCleanup => "Removal of expired single backups",
     }
 }

@@ -106,12 +106,17 @@ pub(crate) struct Page {
     pub(crate) size: usize,
 }
 
+/// Returns the page that the parameters `page` and `pageSize` request.
+pub(crate) fn page(page: Option<usize>, page_size: Option<usize>) -> Result<Page, Problem> {
+    check_number("page", page, &(1..=MAX_PAGE))?;
+    check_number("pageSize", page_size, &PAGE_SIZE)?;
+    Ok(Page { number: page.unwrap_or(1), size: page_size.unwrap_or(DEFAULT_PAGE_SIZE) })
+}
+
 impl ListParameters {
     /// Returns the requested page.
     pub(crate) fn page(&self) -> Result<Page, Problem> {
-        check_number("page", self.page, &(1..=MAX_PAGE))?;
-        check_number("pageSize", self.page_size, &PAGE_SIZE)?;
-        Ok(Page { number: self.page.unwrap_or(1), size: self.page_size.unwrap_or(DEFAULT_PAGE_SIZE) })
+        page(self.page, self.page_size)
     }
 
     /// Restricts a query of the catalog to the requested backups, and sorts it.

@@ -219,7 +219,7 @@ impl RestoreOrder {
 }
 
 impl Conflict {
-    fn mode(self) -> ConflictMode {
+    pub(crate) fn mode(self) -> ConflictMode {
         match self {
             Self::Overwrite => ConflictMode::Overwrite,
             Self::Keep => ConflictMode::Keep,

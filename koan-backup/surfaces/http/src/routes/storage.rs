@@ -45,7 +45,7 @@ pub(super) struct CopyBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ProfileBody {
     /// The name of the storage profile. Without this field, the default profile is used.
-    storage_profile: Option<String>,
+    pub(super) storage_profile: Option<String>,
 }
 
 /// The body of a recovery. Every field is optional.

@@ -8,13 +8,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::path::{ShownObjects, shown, shown_path};
 use crate::access::peer::Peer;
 use crate::access::principal::Principal;
 use crate::access::role::Role;
-use crate::access::tokens::hash::is_secret;
-
-/// The maximum number of characters of a path in an entry.
-const MAX_PATH_CHARACTERS: usize = 512;
 
 /// What an entry states about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,8 +60,15 @@ pub(crate) struct AuditEntry {
 
 impl AuditEntry {
     /// Creates the entry of a request that is about to be handled.
-    pub(crate) fn requested(parts: &Parts, principal: &Principal, peer: Peer) -> Self {
+    pub(crate) fn requested(
+        parts: &Parts,
+        principal: &Principal,
+        peer: Peer,
+        shown_objects: &ShownObjects,
+    ) -> Self {
         let original = parts.extensions.get::<axum::extract::OriginalUri>();
+        let path = original.map_or(&parts.uri, |original| &original.0).path();
+        let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
         Self {
             time: Timestamp::now(),
             request_id: Uuid::now_v7(),
@@ -73,8 +77,8 @@ impl AuditEntry {
             role: principal.role(),
             origin: principal.origin().name(),
             method: parts.method.as_str().to_owned(),
-            route: parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned()),
-            path: shown_path(original.map_or(&parts.uri, |original| &original.0).path()),
+            path: shown_path(path, route.as_deref().unwrap_or_default(), shown_objects),
+            route,
             object: None,
             peer: peer.address(),
             status: None,
@@ -115,37 +119,5 @@ impl AuditEntry {
             status = self.status,
             "a request changes something"
         );
-    }
-}
-
-/// Returns a path in which every character is visible. Tokens are replaced.
-fn shown_path(path: &str) -> String {
-    let segments: Vec<_> =
-        path.split('/').map(|segment| if is_secret(segment) { "(token)" } else { segment }).collect();
-    shown(&segments.join("/"))
-}
-
-fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(MAX_PATH_CHARACTERS) {
-        if c == ' ' || c.is_ascii_graphic() {
-            shown.push(c);
-        } else {
-            shown.extend(c.escape_unicode());
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_cannot_forge_a_line_and_shows_no_token() {
-        assert_eq!(shown_path("/a\nb\u{202e}/é"), "/a\\u{a}b\\u{202e}/\\u{e9}");
-        let secret = format!("koan_{}", "s".repeat(43));
-        assert_eq!(shown_path(&format!("/x/{secret}/y")), "/x/(token)/y");
-        assert_eq!(shown_path(&"x".repeat(10_000)).len(), MAX_PATH_CHARACTERS);
     }
 }
