@@ -220,7 +220,8 @@ async fn a_value_that_the_table_cannot_represent_is_refused() {
         metadata: None,
         payload: JsonText::exact(r#"{"a": 1}"#).expect("JSON"),
     };
-    let changes: [(&str, fn(&mut StreamEvent)); 7] = [
+    type Change = fn(&mut StreamEvent);
+    let changes: [(&str, Change); 7] = [
         ("type", |event| event.event_type = "longer".to_owned()),
         ("recorded_at", |event| event.timestamp = Some("2026-01-31T12:00:00.1256".to_owned())),
         ("recorded_at", |event| event.timestamp = Some("now".to_owned())),

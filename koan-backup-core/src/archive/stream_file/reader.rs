@@ -98,11 +98,6 @@ impl StreamFile {
         }
     }
 
-    /// Returns the stored file.
-    pub(crate) fn object(&self) -> &ArchiveObject {
-        &self.object
-    }
-
     /// Returns the stored file, its `.meta`, and the key that decrypts it.
     pub(super) fn parts(&self) -> (ArchiveObject, StreamMeta, Option<Arc<DecryptableFile>>) {
         (self.object.clone(), self.meta.clone(), self.key.clone())

@@ -99,7 +99,7 @@ async fn maintain_profile(
     let cancel = &options.cancel;
     let found = match options.removal_tasks().is_empty() {
         true => None,
-        false => clean_up_and_prune(environment, name, storage, options, &mut outcome).await?,
+        false => Box::pin(clean_up_and_prune(environment, name, storage, options, &mut outcome)).await?,
     };
     if options.verification_enabled {
         let verified = verify_next(environment, storage, found, cancel, &mut outcome.report);
@@ -132,7 +132,8 @@ async fn clean_up_and_prune<'a>(
     let cancel = &options.cancel;
     match Lease::acquire(environment, storage, Subject::Prune, LeasedWork::default(), cancel).await {
         Ok(lease) => {
-            let found = remove_under_lease(&lease, environment, name, storage, options, outcome).await;
+            let found =
+                Box::pin(remove_under_lease(&lease, environment, name, storage, options, outcome)).await;
             lease.release().await;
             found
         }
@@ -176,7 +177,7 @@ async fn remove_under_lease<'a>(
             let cleanup = Cleanup { lease, environment, storage, survey: &survey, min_age, content_folders };
             cleanup.remove(report, &mut problems).await
         };
-        match until_cancelled(&cancel, removed).await.map_err(explained) {
+        match until_cancelled(&cancel, Box::pin(removed)).await.map_err(explained) {
             Ok(()) => outcome.record_end(MaintenanceTask::Cleanup, problems).await,
             Err(error) if problems.is_empty() || error.kind() == ErrorKind::Cancelled => {
                 outcome.record_failure(&[MaintenanceTask::Cleanup], error).await?;

@@ -140,12 +140,12 @@ impl OrderCheck {
         if !is_same_object {
             self.last_streams.clear();
         }
-        if let Some((stream_id, _)) = &next.in_stream {
-            if !self.last_streams.contains(stream_id) {
-                self.last_streams.insert(stream_id.clone());
-                if is_first_object {
-                    self.first_streams.insert(stream_id.clone());
-                }
+        if let Some((stream_id, _)) = &next.in_stream
+            && !self.last_streams.contains(stream_id)
+        {
+            self.last_streams.insert(stream_id.clone());
+            if is_first_object {
+                self.first_streams.insert(stream_id.clone());
             }
         }
         if self.first.is_none() {

@@ -5,6 +5,7 @@ mod checks;
 mod compare;
 mod copy;
 mod equality;
+mod event_writer;
 mod events;
 pub(super) mod extent;
 mod foreign_key_actions;

@@ -107,7 +107,8 @@ impl TargetWriter for DocumentTarget<'_> {
         let Target { writer, decisions, mut counts, .. } = self.0;
         counts.deleted += std::mem::take(&mut decisions.deleted_documents);
         for object_id in std::mem::take(&mut decisions.without_document) {
-            let exists = !writer.documents_of(decisions.object, &[object_id.clone()]).await?.is_empty();
+            let exists =
+                !writer.documents_of(decisions.object, std::slice::from_ref(&object_id)).await?.is_empty();
             if exists && decisions.is_writing() {
                 writer.remove_document(decisions.object, &object_id).await?;
             }

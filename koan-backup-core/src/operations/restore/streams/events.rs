@@ -201,21 +201,21 @@ impl<'s> EventTarget<'s> {
     async fn end_aggregate(&mut self) -> Result<()> {
         let Some(current) = &mut self.current else { return Ok(()) };
         let has_more = |stream: &Stream| stream.removed.is_none() && stream.existing > stream.archived;
-        if current.state == State::Equal {
-            if let Some(stream) = current.streams.values().find(|stream| has_more(stream)) {
-                let difference = match stream.archived {
-                    None => "it has a stream that the backup does not contain".to_owned(),
-                    Some(archived) => format!(
-                        "it has later events up to version {}, and the backup ends at version {archived}",
-                        stream.existing.unwrap_or_default()
-                    ),
-                };
-                let object_id = current.object_id.clone();
-                current.state = match self.target.decisions.differs(&object_id, &difference)? {
-                    Difference::Kept => State::Kept,
-                    Difference::Replaced => State::Replaced,
-                };
-            }
+        if current.state == State::Equal
+            && let Some(stream) = current.streams.values().find(|stream| has_more(stream))
+        {
+            let difference = match stream.archived {
+                None => "it has a stream that the backup does not contain".to_owned(),
+                Some(archived) => format!(
+                    "it has later events up to version {}, and the backup ends at version {archived}",
+                    stream.existing.unwrap_or_default()
+                ),
+            };
+            let object_id = current.object_id.clone();
+            current.state = match self.target.decisions.differs(&object_id, &difference)? {
+                Difference::Kept => State::Kept,
+                Difference::Replaced => State::Replaced,
+            };
         }
         if current.state != State::Replaced {
             self.current = None;

@@ -1,12 +1,7 @@
-//! Writes the event store in the transaction of a restore.
+//! The tables of the event store within a restore: they are locked, and their triggers and rules are disabled.
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use koan_backup_core::event_store::{
-    EventKey, EventWriter, RemovedObject, SnapshotKey, StreamDocument, StreamEvent, StreamHeads,
-    StreamSnapshot,
-};
 use koan_backup_core::{Error, ErrorKind, Result, provider::SessionIntent};
 use koan_backup_sql::event_tables::EventTables;
 use koan_backup_sql::identifier::{listed, quoted};
@@ -15,7 +10,6 @@ use super::super::catalog::{Catalog, Table};
 use super::super::connection::Connection;
 use super::super::error::failed;
 use super::super::event_store::tables::StoreTables;
-use super::PostgresSession;
 use super::suspended::Suspended;
 use super::table_lock::{Locked, lock_table};
 use super::triggers::TRIGGERS;
@@ -26,7 +20,7 @@ pub(super) struct EventSession {
     settings: Arc<EventTables>,
     /// The tables, which are found and locked before the first access.
     tables: Option<StoreTables>,
-    has_written: bool,
+    pub(super) has_written: bool,
 }
 
 impl EventSession {
@@ -42,7 +36,7 @@ impl EventSession {
 
     /// Finds the tables. If the session writes, the tables are locked against other writers until the commit, and their
     /// triggers and rules are disabled.
-    async fn prepare(
+    pub(super) async fn prepare(
         &mut self,
         connection: &Connection,
         catalog: &Catalog,
@@ -108,121 +102,4 @@ async fn prepare_table(connection: &Connection, table: &Table, suspended: &mut S
         )));
     }
     suspended.suspend_triggers_and_rules(connection, table, &operation).await
-}
-
-impl PostgresSession {
-    /// Begins one step of the event store. A step that does not [end](Self::end_step) prevents the commit.
-    async fn begin_step(&mut self) -> Result<(&Connection, &StoreTables)> {
-        self.targets.begin()?;
-        let Some(events) = &mut self.events else {
-            return Err(Error::new(ErrorKind::Internal, "a provider without an event store was written"));
-        };
-        let tables =
-            events.prepare(&self.connection, &self.catalog, &mut self.suspended, self.options.intent).await?;
-        Ok((&self.connection, tables))
-    }
-
-    /// Ends a step that read.
-    fn end_step<T>(&mut self, value: T) -> Result<T> {
-        self.targets.finish();
-        Ok(value)
-    }
-
-    /// Ends a step that wrote.
-    fn end_write<T>(&mut self, value: T) -> Result<T> {
-        if let Some(events) = &mut self.events {
-            events.has_written = true;
-        }
-        self.end_step(value)
-    }
-}
-
-#[async_trait]
-impl EventWriter for PostgresSession {
-    async fn is_empty(&mut self, object: &str) -> Result<bool> {
-        let (connection, tables) = self.begin_step().await?;
-        let is_empty = tables.is_empty(connection, object).await?;
-        self.end_step(is_empty)
-    }
-
-    async fn object_ids(&mut self, object: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        let (connection, tables) = self.begin_step().await?;
-        let ids = tables.object_ids(connection, object, after, limit).await?;
-        self.end_step(ids)
-    }
-
-    async fn heads(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamHeads>> {
-        let (connection, tables) = self.begin_step().await?;
-        let heads = tables.heads(connection, object, object_ids).await?;
-        self.end_step(heads)
-    }
-
-    async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>> {
-        let (connection, tables) = self.begin_step().await?;
-        let keys = keys.iter().filter(|key| key.stream_id == key.object_id);
-        let keys: Vec<_> = keys.map(|key| (key.object_id.as_str(), key.version)).collect();
-        let events = tables.events_at(connection, object, &keys).await?;
-        self.end_step(events)
-    }
-
-    async fn documents_of(&mut self, _: &str, _: &[String]) -> Result<Vec<StreamDocument>> {
-        Ok(Vec::new())
-    }
-
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
-        let (connection, tables) = self.begin_step().await?;
-        let snapshots = tables.snapshots_of(connection, object, object_ids).await?;
-        self.end_step(snapshots)
-    }
-
-    async fn append(&mut self, object: &str, events: Vec<StreamEvent>) -> Result<u64> {
-        let (connection, tables) = self.begin_step().await?;
-        let added = tables.append(connection, object, &events).await?;
-        self.end_write(added)
-    }
-
-    async fn truncate(&mut self, object: &str, object_id: &str, stream_id: &str, from: u64) -> Result<u64> {
-        let (connection, tables) = self.begin_step().await?;
-        let removed = match stream_id == object_id {
-            true => tables.truncate(connection, object, object_id, from).await?,
-            false => 0,
-        };
-        self.end_write(removed)
-    }
-
-    async fn remove(&mut self, object: &str, object_id: &str) -> Result<RemovedObject> {
-        let (connection, tables) = self.begin_step().await?;
-        let removed = tables.remove(connection, object, object_id).await?;
-        self.end_write(removed)
-    }
-
-    async fn put_document(&mut self, object: &str, document: StreamDocument) -> Result<()> {
-        self.targets.begin()?;
-        Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "the event store has no documents, so it cannot store that of `{object}` `{}`",
-                document.object_id
-            ),
-        )
-        .with_help("restore without the document"))
-    }
-
-    async fn remove_document(&mut self, _: &str, _: &str) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn add_snapshots(&mut self, object: &str, snapshots: Vec<StreamSnapshot>) -> Result<u64> {
-        let (connection, tables) = self.begin_step().await?;
-        let added = tables.add_snapshots(connection, object, &snapshots).await?;
-        self.end_write(added)
-    }
-
-    async fn remove_snapshots(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<u64> {
-        let (connection, tables) = self.begin_step().await?;
-        let keys = keys.iter().filter(|key| key.stream_id == key.object_id);
-        let keys: Vec<_> = keys.map(|key| (key.object_id.as_str(), key.version)).collect();
-        let removed = tables.remove_snapshots(connection, object, &keys).await?;
-        self.end_write(removed)
-    }
 }
