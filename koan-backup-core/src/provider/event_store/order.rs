@@ -167,9 +167,12 @@ impl OrderCheck {
             None if self.starts == Start::OfPart => self.new_stream_problem(next_first),
             None => None,
             Some(last) => self.problem_between(last, next_first, &self.last_streams).or_else(|| {
-                let continued = last.in_stream.as_ref().map(|(stream_id, _)| stream_id);
-                let is_repeated =
-                    |stream: &&String| Some(*stream) != continued && self.last_streams.contains(*stream);
+                let stream =
+                    |position: &RecordPosition| position.in_stream.as_ref().map(|(id, _)| id.clone());
+                let continued = stream(last).filter(|id| Some(id) == stream(next_first).as_ref());
+                let is_repeated = |stream: &&String| {
+                    Some(*stream) != continued.as_ref() && self.last_streams.contains(*stream)
+                };
                 (last.object_id == next_first.object_id).then(|| {
                     next.first_streams.iter().find(is_repeated).map(|_| REPEATED_STREAM.to_owned())
                 })?

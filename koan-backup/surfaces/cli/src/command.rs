@@ -4,6 +4,7 @@ mod acknowledge;
 mod archive;
 mod backup;
 mod cat;
+mod choice;
 mod completions;
 mod config;
 mod copy;
@@ -40,7 +41,8 @@ use clap::{Command, Subcommand};
 use koan_backup_config::ConfigurationSources;
 use koan_backup_core::{Error, Koan, KoanBuilder};
 
-pub(crate) use self::archive::{ArchiveCommand, Choice};
+pub(crate) use self::archive::ArchiveCommand;
+pub(crate) use self::choice::Choice;
 pub(crate) use self::generate::GenerateArgs;
 pub(crate) use self::stream::StoredStreamArgs;
 use crate::configuration_file::ConfigurationArgs;

@@ -21,6 +21,7 @@ mod overview;
 mod problem;
 mod progress;
 mod report;
+mod report_parts;
 mod restore;
 mod restore_steps;
 mod sign_in;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Command, Subcommand};
 use koan_backup_core::BackupRef;
 
+use super::choice::Choice;
 #[cfg(feature = "http")]
 use super::token;
 use super::{
@@ -74,15 +75,6 @@ pub enum ArchiveCommand {
     Completions(completions::CompletionsArgs),
     /// Print the manual page
     Man(man::ManArgs),
-}
-
-/// How a command selects backups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// The command chooses or deletes backups of one application.
-    OfApplication,
-    /// The command names its backups by their ids, or uses the backups of all applications.
-    Any,
 }
 
 impl ArchiveCommand {

@@ -13,7 +13,7 @@ mod verify;
 
 use clap::{Args, Subcommand};
 
-use super::Choice;
+use super::choice::Choice;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::frame::View;
+use super::report_parts::{items, list, number, text, texts};
 use super::state::Level;
 use super::table::Column::{Number, Text};
 use super::table::card;
@@ -171,29 +172,4 @@ fn other(view: &View<'_>, operation: &Operation, result: &Value) -> Markup {
         (list("Warnings", Level::Attention, &texts(result, "warnings")))
         @if result.is_object() { p { "The complete report is part of the " a href=(json) { "operation as JSON" } "." } }
     }
-}
-
-pub(super) fn list(title: &str, level: Level, texts: &[&str]) -> Markup {
-    html! {
-        @if !texts.is_empty() {
-            h2 { (title) }
-            ul.problems { @for text in texts { li { (level.mark()) div { (sentence(text)) } } } }
-        }
-    }
-}
-
-pub(super) fn items<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-fn texts<'a>(value: &'a Value, name: &str) -> Vec<&'a str> {
-    items(value, name).iter().filter_map(Value::as_str).collect()
-}
-
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(super) fn number(value: &Value, name: &str) -> u64 {
-    value.get(name).and_then(Value::as_u64).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::report::{items, list, number, text};
+use super::report_parts::{items, list, number, text};
 use super::state::Level;
 use super::wording;
 use super::wording::sentence;
