@@ -57,7 +57,7 @@ pub mod event_store {
 /// A single backup contains the streams of one aggregate at one version. It is stored at
 /// `streams/{object name}/{object id}/{backup id}.json`, with `.gz` if it is compressed and `.age` if it is encrypted, and
 /// `{backup id}.meta` beside it, which is created last: the backup exists once its `.meta` exists. Names are
-/// percent-encoded. For an encrypted type, a keyed hash stands for the object id in the path, and the `.meta` contains
+/// percent-encoded. For an encrypted type, the path contains a keyed hash in place of the object id, and the `.meta` contains
 /// object id, description, metadata and tags only in encrypted form. Names, counts, times and sizes are never encrypted.
 pub mod streams {
     pub use crate::archive::{StreamCompression, StreamIncludes};

@@ -9,6 +9,7 @@ pub mod hand_clock;
 pub mod log;
 pub mod mail_server;
 pub mod not_run;
+pub mod order_events;
 #[cfg(unix)]
 pub mod postgres;
 #[cfg(unix)]

@@ -22,7 +22,7 @@ pub use self::linked_crate::LinkedCrate;
 pub(crate) use self::remedy::Remedy;
 
 /// All declared entities and event streams with the decision about each. Included, excluded and uncovered ones are listed
-/// separately. An entry of event streams stands for the events, documents and snapshots of one object name.
+/// separately. An entry of event streams describes the events, documents and snapshots of one object name together.
 ///
 /// ```
 /// # use koan_backup_shop::User;

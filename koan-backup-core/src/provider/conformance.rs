@@ -35,7 +35,6 @@ mod speed;
 mod writing;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
@@ -44,9 +43,6 @@ use case::Case;
 use database::Database;
 pub use model::{Line, Pair, Rarity, ShelfPosition, Specimen, entities};
 pub use report::{CaseOutcome, CaseResult, Conformance};
-
-/// The maximum duration of a case.
-const CASE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Runs every case, each in a database that `open_empty` returns.
 ///
@@ -97,13 +93,7 @@ where
     for case in cases {
         let outcome = if (case.needs)(&conformance.capabilities) {
             let database = Database::new(open_empty().await?).await?;
-            match tokio::time::timeout(CASE_TIMEOUT, (case.check)(&database)).await {
-                Ok(Ok(())) => CaseOutcome::Passed,
-                Ok(Err(error)) => CaseOutcome::Failed(error.chain()),
-                Err(_) => {
-                    CaseOutcome::Failed(format!("the case did not end within {} s", CASE_TIMEOUT.as_secs()))
-                }
-            }
+            CaseOutcome::of((case.check)(&database)).await
         } else {
             CaseOutcome::NotClaimed
         };

@@ -51,7 +51,7 @@ enum Violation {
     ReadsLaterSnapshots,
     /// Attributes of documents are not stored.
     LosesAttributes,
-    /// All positions are issued anew.
+    /// All positions are assigned again.
     ReassignsPositions,
     /// Versions are assigned by the store.
     FillsGaps,

@@ -2,10 +2,11 @@
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
-use koan_backup::event_store::{JsonText, NewEvent, StreamEvent};
+use koan_backup::event_store::StreamEvent;
 use koan_backup::prelude::*;
 use koan_backup::{KoanBuilder, MemoryEvents};
 use koan_backup_tests::archive_surgery::{Stored, Vault, Zip};
+pub(super) use koan_backup_tests::order_events::{event, json};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, EventStream)]
@@ -77,20 +78,6 @@ impl Shop {
     pub(super) async fn koan_for(&self, events: &MemoryEvents) -> Koan {
         self.builder().event_store(events.clone()).build().await.expect("a context")
     }
-}
-
-pub(super) fn event(event_type: &str, payload: &str) -> NewEvent {
-    NewEvent::with_payload(event_type, json(payload))
-        .schema_version("1.0")
-        .external_sequencer("7")
-        .action("test")
-        .timestamp("2026-07-01T12:00:00.123456Z")
-        .metadata(&["operator", "admin"])
-        .expect("metadata")
-}
-
-pub(super) fn json(text: &str) -> JsonText {
-    JsonText::exact(text).expect("JSON")
 }
 
 /// Returns the events of all orders.

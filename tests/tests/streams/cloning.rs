@@ -28,7 +28,7 @@ async fn a_clone_preserves_everything_but_ids_and_positions_and_leaves_the_sourc
     assert_eq!(document.chunks.len(), 3);
     assert_eq!(clone.events.len(), source.events.len());
     for (cloned, original) in clone.events.iter().zip(&source.events) {
-        assert_ne!(cloned.position, original.position, "the position is issued anew");
+        assert_ne!(cloned.position, original.position, "the store assigns another position");
         let mut expected = original.clone();
         expected.object_id.clone_from(&cloned.object_id);
         expected.stream_id.clone_from(&cloned.stream_id);

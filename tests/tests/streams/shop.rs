@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use futures::TryStreamExt as _;
-use koan_backup::event_store::{EventReader, EventStore, JsonText, NewEvent, OpenedStreams, StreamSnapshot};
+use koan_backup::event_store::{EventReader, EventStore, OpenedStreams, StreamSnapshot};
 use koan_backup::prelude::*;
 use koan_backup::testing::HandClock;
 use koan_backup::{KoanBuilder, MemoryEvents};
+pub(super) use koan_backup_tests::order_events::{event, json};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -126,20 +127,6 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.expect("an entry").path();
         if path.is_dir() { collect(&path, found) } else { found.push(path) }
     }
-}
-
-pub(super) fn event(event_type: &str, payload: &str) -> NewEvent {
-    NewEvent::with_payload(event_type, json(payload))
-        .schema_version("1.0")
-        .external_sequencer("7")
-        .action("test")
-        .timestamp("2026-07-01T12:00:00.123456Z")
-        .metadata(&["operator", "admin"])
-        .expect("metadata")
-}
-
-pub(super) fn json(text: &str) -> JsonText {
-    JsonText::exact(text).expect("JSON")
 }
 
 /// Everything that a store contains of one aggregate.

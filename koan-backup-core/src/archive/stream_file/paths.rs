@@ -14,7 +14,7 @@ const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(
 const MAX_SEGMENT_BYTES: usize = 200;
 /// The length of the beginning of a longer name, which is followed by a hash.
 const SHORTENED_BYTES: usize = 120;
-/// The name that stands for an empty id. No percent-encoded text is this name.
+/// The folder name of an empty id. No percent-encoded text is equal to it.
 const EMPTY: &str = "%";
 /// The folders of a storage profile that have another purpose.
 const USED_FOLDERS: [&str; 12] = [
@@ -59,7 +59,7 @@ pub(crate) fn path_segment(name: &str) -> String {
 pub(crate) struct StreamFolder(String);
 
 impl StreamFolder {
-    /// Returns the folder. `object_id` is the segment of the path that stands for the object id.
+    /// Returns the folder. `object_id` is the object id as a segment of the path: percent-encoded, or its keyed hash.
     pub(crate) fn new(object: &str, object_id: &str) -> Self {
         Self(format!("{STREAMS_FOLDER}/{}/{object_id}", path_segment(object)))
     }

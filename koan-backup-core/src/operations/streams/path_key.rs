@@ -1,4 +1,4 @@
-//! The keyed hash that stands for the object id in the paths of encrypted types.
+//! The keyed hash that paths of encrypted types contain in place of the object id.
 //!
 //! The key is in the state directory of this machine. It only groups the backups of one aggregate: it is not needed to
 //! find or read a backup, and a lost key only starts new groups.
@@ -42,7 +42,7 @@ impl PathKey {
         read.await?.map_err(|source| failed(path, source))
     }
 
-    /// Returns the segment of a path that stands for an object id.
+    /// Returns the segment of a path that contains the hash of an object id.
     pub(super) fn segment(&self, object: &str, object_id: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("a key may have any length");
         mac.update(object.as_bytes());

@@ -1,11 +1,15 @@
 //! The report of the conformance suite.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::Capabilities;
+
+/// The maximum duration of a case.
+const CASE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The results of a provider in all cases.
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +47,17 @@ pub enum CaseOutcome {
     NotClaimed,
     /// The statement of the case is false, for this reason.
     Failed(String),
+}
+
+impl CaseOutcome {
+    /// Runs a case, and returns its outcome. A case that does not end within [`CASE_TIMEOUT`] fails.
+    pub(in crate::provider) async fn of(case: impl Future<Output = Result<()>>) -> Self {
+        match tokio::time::timeout(CASE_TIMEOUT, case).await {
+            Ok(Ok(())) => Self::Passed,
+            Ok(Err(error)) => Self::Failed(error.chain()),
+            Err(_) => Self::Failed(format!("the case did not end within {} s", CASE_TIMEOUT.as_secs())),
+        }
+    }
 }
 
 impl Conformance {

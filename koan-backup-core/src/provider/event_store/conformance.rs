@@ -31,16 +31,12 @@ mod subject;
 mod writing;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::subject::Subject;
 use super::{EventStore, EventStoreProvider};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::Provider;
 use crate::provider::conformance::{CaseOutcome, CaseResult, Conformance};
-
-/// The maximum duration of a case.
-const CASE_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Returns the provider of a store that contains only event streams, as a context uses it.
 pub fn provider_of(store: impl EventStore) -> Arc<dyn Provider> {
@@ -80,13 +76,7 @@ where
     for case in cases {
         let outcome = if (case.needs)(&capabilities) {
             let subject = Subject::new(open_empty().await?, capabilities);
-            match tokio::time::timeout(CASE_TIMEOUT, (case.check)(&subject)).await {
-                Ok(Ok(())) => CaseOutcome::Passed,
-                Ok(Err(error)) => CaseOutcome::Failed(error.chain()),
-                Err(_) => {
-                    CaseOutcome::Failed(format!("the case did not end within {} s", CASE_TIMEOUT.as_secs()))
-                }
-            }
+            CaseOutcome::of((case.check)(&subject)).await
         } else {
             CaseOutcome::NotClaimed
         };

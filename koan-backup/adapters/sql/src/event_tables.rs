@@ -174,7 +174,7 @@ impl EventTables {
         self
     }
 
-    /// Sets the table of snapshots. The name of a table stands for one with the columns of `cqrs-es`; [`SnapshotTable`]
+    /// Sets the table of snapshots. A table that is given by its name has the columns of `cqrs-es`; [`SnapshotTable`]
     /// sets other columns.
     pub fn snapshots(mut self, table: impl Into<SnapshotTable>) -> Self {
         self.snapshots = Some(table.into());

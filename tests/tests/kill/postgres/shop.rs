@@ -2,15 +2,12 @@
 //! and a column with a sequence.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use koan_backup::prelude::*;
 use koan_backup_tests::postgres::Server;
+use koan_backup_tests::wait;
 
 use super::super::shop::Dump;
-
-/// The time after which the session of a killed client is considered to hang. The server ends it far earlier.
-const HANG_TIMEOUT: Duration = koan_backup_tests::wait::HANG_TIMEOUT;
 
 const SCHEMA: &str = r#"
     CREATE EXTENSION amcheck;
@@ -99,11 +96,8 @@ impl Shop {
 /// function was called.
 pub(in super::super) fn wait_for_sessions(server: &Server) -> bool {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'koan-backup'";
-    let (begun, mut waited) = (Instant::now(), false);
-    while server.sql(sessions) != "0" {
-        assert!(begun.elapsed() < HANG_TIMEOUT, "timeout: a session of the killed client does not end");
-        waited = true;
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    waited
+    let have_ended = || server.sql(sessions) == "0";
+    let existed = !have_ended();
+    wait::until_blocking("the sessions of the killed client end", have_ended);
+    existed
 }

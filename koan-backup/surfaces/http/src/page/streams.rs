@@ -187,7 +187,7 @@ fn filter_form(view: &View<'_>, filter: &Filter) -> Markup {
     }
 }
 
-/// Returns the object id, or what stands for it: a viewer does not see the ids of encrypted streams.
+/// Returns the object id, or `(encrypted)` for a viewer, who does not see the ids of encrypted streams.
 pub(super) fn object_id(view: &View<'_>, backup: &StreamBackupHandle) -> Markup {
     let is_shown = !backup.is_encrypted() || view.may(Role::Operator);
     html! {
