@@ -74,7 +74,7 @@ pub mod streams {
         BulkBackupReport, BulkFailure, BulkProgress, BulkRestoreReport, KeptStreamBackup,
         RemovedStreamBackup, StreamCleanupReport, StreamCopyReport, StreamKeepReason, StreamProgress,
         StreamRekeyReport, StreamRekeySummary, StreamRestoreOutcome, StreamRestoreReport, StreamVerification,
-        StreamVerificationSummary, UnremovedStreamBackup, UnverifiedStreamBackup,
+        StreamVerificationSummary, UnfinishedStreamRemoval, UnremovedStreamBackup, UnverifiedStreamBackup,
     };
 }
 /// The task that runs maintenance in the background, and the reports of maintenance.

@@ -24,7 +24,9 @@ pub(crate) use backup::run as backup;
 pub(crate) use bulk::{AfterFailure, BulkOptions, backup_all, backup_many, restore_many};
 pub use bulk::{BulkBackupReport, BulkFailure, BulkRestoreReport};
 pub(crate) use cleanup::{CleanupOptions, LastBackups, run as cleanup};
-pub use cleanup::{KeptStreamBackup, StreamCleanupReport, StreamKeepReason, UnremovedStreamBackup};
+pub use cleanup::{
+    KeptStreamBackup, StreamCleanupReport, StreamKeepReason, UnfinishedStreamRemoval, UnremovedStreamBackup,
+};
 pub use copy::StreamCopyReport;
 pub(crate) use copy::run as copy;
 pub(crate) use delete::run as delete;

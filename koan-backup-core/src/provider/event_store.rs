@@ -11,6 +11,7 @@ pub mod conformance;
 mod as_provider;
 mod batches;
 mod documents;
+mod masked;
 mod new_event;
 mod opened;
 mod order;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::as_provider::EventStoreProvider;
 pub use self::batches::{BatchValue, Batches, batches};
 pub use self::documents::{check_document, is_terminated, record_version};
+pub(crate) use self::masked::{MaskedReader, MaskedSession, MaskedWriter, StoreErrors};
 pub use self::new_event::NewEvent;
 pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
 pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
@@ -47,6 +49,8 @@ pub struct EventStoreCapabilities {
     pub documents: bool,
     /// Whether the store has snapshots of aggregates.
     pub snapshots: bool,
+    /// Whether the store has room for one snapshot of each aggregate only.
+    pub single_snapshot: bool,
     /// Whether an aggregate can have terminated streams.
     pub terminated_streams: bool,
     /// Whether the store assigns each event a position among all its events.

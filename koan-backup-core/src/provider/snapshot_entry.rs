@@ -2,7 +2,9 @@
 
 use futures::stream::TryStreamExt;
 
-use super::event_store::{Batches, EventReader, OrderCheck, RecordPosition, Start};
+use super::event_store::{
+    Batches, EventReader, MaskedReader, OrderCheck, RecordPosition, Start, StoreErrors,
+};
 use super::{ReadRequest, ReadSummary, RecordSink, Snapshot};
 use crate::entity::EntityCodec;
 use crate::entity::stream::StreamPart;
@@ -16,7 +18,7 @@ use crate::foundation::id::SetName;
 pub(crate) async fn sets(snapshot: &dyn Snapshot, codec: &EntityCodec) -> Result<Vec<SetName>> {
     match stream(codec) {
         None => snapshot.sets(codec).await,
-        Some((object, _)) => reader(snapshot, object).map(|_| vec![SetName::root()]),
+        Some((object, _)) => reader(snapshot, codec, object).map(|_| vec![SetName::root()]),
     }
 }
 
@@ -27,7 +29,7 @@ pub(crate) async fn sets(snapshot: &dyn Snapshot, codec: &EntityCodec) -> Result
 pub(crate) async fn count(snapshot: &dyn Snapshot, codec: &EntityCodec, set: &SetName) -> Result<u64> {
     match stream(codec) {
         None => snapshot.count(codec, set).await,
-        Some((object, part)) => reader(snapshot, object)?.count(object, part).await,
+        Some((object, part)) => reader(snapshot, codec, object)?.count(object, part).await,
     }
 }
 
@@ -44,7 +46,7 @@ pub(crate) async fn read(
     let Some((object, part)) = stream(codec) else {
         return snapshot.read(ReadRequest::all(codec.clone(), set.clone()), sink).await;
     };
-    let reader = reader(snapshot, object)?;
+    let reader = reader(snapshot, codec, object)?;
     match part {
         StreamPart::Events => push_all(reader.all_events(object).await?, codec, part, sink).await,
         StreamPart::Documents => push_all(reader.all_documents(object).await?, codec, part, sink).await,
@@ -58,8 +60,9 @@ fn stream(codec: &EntityCodec) -> Option<(&'static str, StreamPart)> {
     Some((descriptor.stream_object()?, descriptor.stream_part()?))
 }
 
-fn reader<'s>(snapshot: &'s dyn Snapshot, object: &str) -> Result<&'s dyn EventReader> {
-    snapshot.events().ok_or_else(|| {
+fn reader<'s>(snapshot: &'s dyn Snapshot, codec: &EntityCodec, object: &str) -> Result<MaskedReader<'s>> {
+    let reader = snapshot.events().map(|events| MaskedReader::new(events, StoreErrors::of(codec)));
+    reader.ok_or_else(|| {
         let text = format!("the provider of the event streams `{object}` has no event store");
         Error::new(ErrorKind::Configuration, text)
             .with_help("add one with `.event_store(…)`, or select another provider in `#[event_stream]`")

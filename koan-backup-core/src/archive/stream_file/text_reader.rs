@@ -12,6 +12,9 @@ use crate::entity::stream::{StreamDocument, StreamEvent, StreamSnapshot};
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::lines::MAX_LINE_BYTES;
 
+/// The maximum number of bytes around the document in its line: the names of two fields and their brackets.
+const MAX_FIELD_NAME_BYTES: usize = 64;
+
 /// The number of bytes of records that one item contains at least, except the last of its array.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -130,7 +133,8 @@ impl<R: BufRead> Lines<'_, R> {
     fn elements(&mut self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<Vec<u8>> {
         let mut is_followed = None;
         loop {
-            let line = self.next(MAX_LINE_BYTES + 1)?;
+            // The line after the events contains the document, between the names of two fields.
+            let line = self.next(MAX_LINE_BYTES + MAX_FIELD_NAME_BYTES)?;
             if line.first() == Some(&b']') {
                 return match is_followed {
                     Some(true) => Err(StreamFault::Form("a comma is followed by no record").error()),

@@ -18,6 +18,8 @@ use crate::storage::{STREAMS_FOLDER, Storage};
 
 /// The number of single backups that one run verifies at most.
 const MAX_VERIFIED: u64 = 100;
+/// The maximum number of backups that could not be verified and are listed in a report.
+const MAX_LISTED_FAILURES: usize = 20;
 /// The size of the contents after which a run verifies no further single backup.
 const MAX_VERIFIED_BYTES: u64 = 1 << 30;
 
@@ -102,7 +104,11 @@ pub(super) async fn remove_expired(
     let problem = |failed: &streams::UnremovedStreamBackup| {
         format!("expired single backup {} was not removed: {}", failed.id, failed.error)
     };
-    let problems = removed.failed.iter().map(problem).collect();
+    let unfinished = |unfinished: &streams::UnfinishedStreamRemoval| {
+        format!("the removal of `{}` was not finished: {}", unfinished.record, unfinished.error)
+    };
+    let problems =
+        removed.failed.iter().map(problem).chain(removed.unfinished.iter().map(unfinished)).collect();
     report.stream_backups.expired = Some(removed);
     Ok(problems)
 }
@@ -125,11 +131,10 @@ pub(super) async fn verify_next(
     }
     let known = until_cancelled(cancel, StreamVerifications::read(storage)).await?;
     metas.sort_by_key(|(id, _)| known.verified.get(id).copied());
-    let (mut problems, mut bytes) = (Vec::new(), 0u64);
+    let (mut problems, mut bytes, mut failed) = (Vec::new(), 0u64, 0usize);
     let report = &mut report.stream_backups;
     for (id, path) in metas {
-        let failed = u64::try_from(problems.len()).unwrap_or(u64::MAX);
-        if report.verified.saturating_add(failed) >= MAX_VERIFIED || bytes >= MAX_VERIFIED_BYTES {
+        if report.verified >= MAX_VERIFIED || bytes >= MAX_VERIFIED_BYTES {
             break;
         }
         let stored = match until_cancelled(cancel, read(profile, storage, &path)).await {
@@ -154,8 +159,19 @@ pub(super) async fn verify_next(
             }
             Ok(None) => {}
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => problems.push(format!("single backup {id} was not verified: {}", error.chain())),
+            // A backup that cannot be verified must not prevent the verification of the others.
+            Err(error) => {
+                failed += 1;
+                if problems.len() < MAX_LISTED_FAILURES {
+                    problems.push(format!("single backup {id} was not verified: {}", error.chain()));
+                }
+            }
         }
+    }
+    if failed > problems.len() {
+        problems.push(format!(
+            "{failed} single backups were not verified, of which {MAX_LISTED_FAILURES} are listed"
+        ));
     }
     Ok(problems)
 }

@@ -24,6 +24,7 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, Result};
 use crate::operations::operation::{Operation, OperationResult};
 use crate::operations::verify::{self, EntityVerification, Selected, VerifyOptions, VerifyReport};
+use crate::provider::event_store::MaskedSession;
 use crate::provider::{CommitReport, RestoreSession, SessionIntent, SuspendedObject, WriteCounts};
 
 /// Finds a backup and restores it, both within the time limit. If the future is dropped or the operation is
@@ -230,6 +231,10 @@ impl ProviderRun<'_> {
         for (name, entries) in plan {
             let provider = self.environment.provider(name)?;
             let session = provider.begin_restore(&self.entries.options.session()).await?;
+            let session = match hidden_object(entries) {
+                None => session,
+                Some(object) => Box::new(MaskedSession::new(session, object)),
+            };
             sessions.push((name.clone(), session));
             if let Some((_, session)) = sessions.last_mut() {
                 restored.extend(self.write_provider(name, entries, session.as_mut()).await?);
@@ -307,6 +312,13 @@ impl ProviderRun<'_> {
             error: error.chain(),
         });
     }
+}
+
+/// Returns the object name of encrypted event streams, if the entries of a provider are event streams only.
+fn hidden_object(entries: &[PlannedRestore]) -> Option<&'static str> {
+    let are_streams = entries.iter().all(|entry| entry.codec.descriptor().stream_part().is_some());
+    let hidden = entries.iter().find(|entry| !entry.codec.shows_keys())?;
+    hidden.codec.descriptor().stream_object().filter(|_| are_streams)
 }
 
 /// Commits every session, or ends the dry run. Returns the objects that the commits put back.

@@ -20,7 +20,7 @@ use self::snapshots::SnapshotTarget;
 use super::plan::PlannedRestore;
 use crate::entity::stream::StreamPart;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::provider::event_store::EventStoreCapabilities;
+use crate::provider::event_store::{EventStoreCapabilities, EventWriter, MaskedWriter, StoreErrors};
 use crate::provider::{RestoreSession, SessionOptions, TargetWriter};
 
 /// The decisions about the event streams of one session, by object name.
@@ -50,6 +50,7 @@ impl StreamDecisions {
                 Error::new(ErrorKind::Configuration, text).with_help("add one with `.event_store(…)`")
             );
         };
+        let mut writer = MaskedWriter::new(writer, StoreErrors::of(&entry.codec));
         if !self.0.contains_key(object) {
             let of_object = planned.iter().map(|entry| entry.codec.descriptor());
             let of_object = of_object.filter(|descriptor| descriptor.stream_object() == Some(object));

@@ -19,7 +19,9 @@ use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::clock::backup_id_at;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::Snapshot;
-use crate::provider::event_store::{EventReader, OpenedStream, OpenedStreams, StreamState};
+use crate::provider::event_store::{
+    EventReader as _, MaskedReader, OpenedStream, OpenedStreams, StreamState,
+};
 
 /// Makes a single backup of one aggregate.
 ///
@@ -57,7 +59,7 @@ struct StreamBackup<'b> {
     environment: &'b Environment,
     plan: &'b StreamBackupPlan<'b>,
     options: &'b StreamBackupOptions,
-    reader: &'b dyn EventReader,
+    reader: MaskedReader<'b>,
 }
 
 impl StreamBackup<'_> {

@@ -17,6 +17,7 @@ use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
+use crate::provider::event_store::EventReader as _;
 
 /// How many object ids are listed at a time.
 const PAGE_LENGTH: usize = 1_000;

@@ -10,7 +10,8 @@ use super::read::locate;
 use super::removal::{RemovedStreamBackup, finish_record, remove};
 use super::snapshots::exists;
 use crate::catalog::stream_backups::{
-    StreamBackupHandle, StreamBackupPage, StreamBackupRef, StreamFilter, UnreadableStreamBackup, list, query,
+    StreamBackupHandle, StreamBackupPage, StreamBackupRef, StreamFilter, UnreadableStreamBackup, damaged,
+    list, query,
 };
 use crate::encryption::Identities;
 use crate::environment::Environment;
@@ -72,6 +73,19 @@ pub struct UnremovedStreamBackup {
     pub error: String,
 }
 
+/// A removal that another process began, and that could not be finished.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UnfinishedStreamRemoval {
+    /// The path of the removal record.
+    pub record: String,
+    /// The storage profile.
+    pub profile: String,
+    /// Why it could not be finished, as text.
+    pub error: String,
+}
+
 /// The report of the removal of expired backups.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +95,8 @@ pub struct StreamCleanupReport {
     pub removed: Vec<RemovedStreamBackup>,
     /// The expired backups that could not be removed. All others were attempted nevertheless.
     pub failed: Vec<UnremovedStreamBackup>,
+    /// The removals of earlier processes that could not be finished.
+    pub unfinished: Vec<UnfinishedStreamRemoval>,
     /// The expired backups that were kept.
     pub kept: Vec<KeptStreamBackup>,
     /// The `.meta` files that cannot be read. Whether their backups have expired is not known.
@@ -100,10 +116,9 @@ pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> 
     let all = own_backups(environment, options, &mut report).await?;
     let now = environment.clock.now();
     let (expired, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|backup| backup.is_expired(now));
-    // The streams of which a backup remains.
-    let mut covered: BTreeSet<_> = others.iter().filter_map(stream_key).collect();
+    let mut remaining = RemainingBackups::read(environment, options, others).await?;
     let mut existing = ExistingStreams { environment, known: BTreeMap::new() };
-    // The newest backup comes first, so it is the one that is kept if all backups of a stream have expired.
+    // The newest backup comes first, so the newest intact one is kept if all backups of a stream have expired.
     for backup in expired {
         if options.cancel.is_cancelled() {
             return Err(Error::cancelled());
@@ -111,12 +126,12 @@ pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> 
         let reason = match (options.last, stream_key(&backup)) {
             (LastBackups::Removed, _) => None,
             (LastBackups::Kept, None) => Some(StreamKeepReason::WithoutKey),
-            (LastBackups::Kept, Some(key)) if covered.contains(&key) => None,
+            (LastBackups::Kept, Some(key)) if remaining.covers(&key).await? => None,
             (LastBackups::Kept, Some(key)) => existing.keep_reason(&key).await,
         };
         match reason {
             Some(reason) => {
-                covered.extend(stream_key(&backup));
+                remaining.add(backup.clone());
                 report.kept.push(KeptStreamBackup { backup, reason });
             }
             None => remove_one(environment, &backup, &mut report).await,
@@ -182,15 +197,26 @@ async fn finish_interrupted(
             continue;
         }
         for record in list(storage, None).await?.removals {
-            let failed = report.failed.iter().any(|failed| record.as_ref().contains(&failed.id.to_string()));
-            if failed {
+            let is_of_failed = |failed: &UnremovedStreamBackup| {
+                failed.profile == *name && record.as_ref().contains(&failed.id.to_string())
+            };
+            if report.failed.iter().any(is_of_failed) {
                 continue;
             }
-            if let Err(error) = finish_record(environment, storage, &record).await {
-                tracing::warn!(
-                    target: "koan::backup", record = %record, error = %error.chain(),
-                    "the interrupted removal of a single backup was not finished"
-                );
+            match finish_record(environment, storage, &record).await {
+                Ok(Some(meta)) => report.removed.push(RemovedStreamBackup::of_meta(&meta, name)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        target: "koan::backup", record = %record, error = %error.chain(),
+                        "the interrupted removal of a single backup was not finished"
+                    );
+                    report.unfinished.push(UnfinishedStreamRemoval {
+                        record: record.to_string(),
+                        profile: name.clone(),
+                        error: error.chain(),
+                    });
+                }
             }
         }
     }
@@ -200,6 +226,68 @@ async fn finish_interrupted(
 /// Returns the object name and the object id, if the object id is known.
 fn stream_key(backup: &StreamBackupHandle) -> Option<(String, String)> {
     Some((backup.object.clone(), backup.object_id.clone()?))
+}
+
+/// The backups that remain, by their streams.
+struct RemainingBackups<'e> {
+    environment: &'e Environment,
+    by_stream: BTreeMap<(String, String), Vec<StreamBackupHandle>>,
+    /// The damaged backups, each with its storage profile.
+    damaged: BTreeSet<(String, BackupId)>,
+    covered: BTreeSet<(String, String)>,
+}
+
+impl<'e> RemainingBackups<'e> {
+    async fn read(
+        environment: &'e Environment,
+        options: &CleanupOptions,
+        backups: Vec<StreamBackupHandle>,
+    ) -> Result<Self> {
+        let mut remaining = Self {
+            environment,
+            by_stream: BTreeMap::new(),
+            damaged: BTreeSet::new(),
+            covered: BTreeSet::new(),
+        };
+        for (name, storage) in &environment.storages {
+            if options.profiles.is_empty() || options.profiles.contains(name) {
+                let ids = damaged(storage).await?.into_keys();
+                remaining.damaged.extend(ids.map(|id| (name.clone(), id)));
+            }
+        }
+        backups.into_iter().for_each(|backup| remaining.add(backup));
+        Ok(remaining)
+    }
+
+    fn add(&mut self, backup: StreamBackupHandle) {
+        if let Some(key) = stream_key(&backup) {
+            self.by_stream.entry(key).or_default().push(backup);
+        }
+    }
+
+    /// Returns whether a backup of a stream remains that is not known to be damaged and whose content is complete.
+    async fn covers(&mut self, key: &(String, String)) -> Result<bool> {
+        if self.covered.contains(key) {
+            return Ok(true);
+        }
+        for backup in self.by_stream.get(key).into_iter().flatten() {
+            if self.damaged.contains(&(backup.profile.clone(), backup.id)) {
+                continue;
+            }
+            let storage = self.environment.storage(Some(&backup.profile))?;
+            let reference = StreamBackupRef::from(backup);
+            let content = match locate(self.environment, None, &reference).await {
+                Ok(stored) => stored.meta.path,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if storage.size(&content.as_str().into()).await? == Some(backup.size_bytes) {
+                self.covered.insert(key.clone());
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// Which streams exist in their stores.

@@ -149,10 +149,10 @@ impl StreamCopy<'_> {
                 );
             }
             let document = candidate.meta.to_document()?;
-            drop(until_cancelled(cancel, lease.confirm()).await?);
-            Ok((verified.note, document))
+            let held = until_cancelled(cancel, lease.confirm()).await?;
+            Ok((verified.note, document, held))
         };
-        let (note, document) = match written.await {
+        let (note, document, held) = match written.await {
             Ok(written) => written,
             Err(error) => {
                 record.discard().await;
@@ -161,7 +161,8 @@ impl StreamCopy<'_> {
         };
         // From here on cancellation has no effect: a published copy must not be reported as cancelled.
         let content = UnpublishedContent::new(target, path);
-        if let Err(error) = publish(content, target, source.meta_path.clone(), document).await {
+        let publishing = publish(content, target, source.meta_path.clone(), document);
+        if let Err(error) = held.within(&format!("`{}` was written", source.meta_path), publishing).await {
             // Another process may have made the same copy.
             let Ok(Some(existing)) = self.existing().await else { return Err(error) };
             if existing.meta.path == candidate.meta.path {

@@ -46,6 +46,17 @@ impl RemovedStreamBackup {
             freed_bytes: handle.size_bytes,
         }
     }
+
+    /// Describes a backup whose interrupted removal was finished.
+    pub(super) fn of_meta(meta: &StreamMeta, profile: &str) -> Self {
+        Self {
+            id: meta.backup_id,
+            object: meta.object_name.clone(),
+            object_id: None,
+            profile: profile.to_owned(),
+            freed_bytes: meta.size_bytes,
+        }
+    }
 }
 
 /// Removes a backup.

@@ -29,6 +29,7 @@ use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::operations::restore::{Verification, roll_back};
+use crate::provider::event_store::{MaskedWriter, StoreErrors};
 use crate::provider::{ConflictMode, RestoreSession, SessionOptions};
 
 /// Restores a single backup.
@@ -143,7 +144,10 @@ impl StreamRestore<'_> {
                 Ok(report)
             }
             // A commit is not cancelled.
-            Ok(report) => session.commit().await.map(|_| report),
+            Ok(report) => {
+                let errors = StoreErrors::of(self.of.codec);
+                session.commit().await.map_err(|error| errors.mask(self.of.object, error)).map(|_| report)
+            }
             Err(error) => Err(roll_back(vec![(provider, session)], error).await),
         }
     }
@@ -157,6 +161,7 @@ impl StreamRestore<'_> {
             let text = format!("the provider `{}` has no writer of its event store", self.of.provider_name);
             Error::new(ErrorKind::Provider, text).with_help("report this error to the author of the provider")
         })?;
+        let writer = &mut MaskedWriter::new(writer, StoreErrors::of(self.of.codec));
         let mut report = StreamRestoreReport::new(stored, self.of.object, self.ids.object_id(), self.options);
         let existing = ExistingAggregate::read(writer, self.of.object, self.ids.object_id()).await?;
         if existing.exists() {

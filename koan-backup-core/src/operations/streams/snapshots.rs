@@ -6,14 +6,15 @@ use super::stream_type::StreamType;
 use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::Snapshot;
-use crate::provider::event_store::EventReader;
+use crate::provider::event_store::{EventReader as _, MaskedReader, StoreErrors};
 
 /// Returns the reader of the events of a snapshot.
 ///
 /// # Errors
 /// The provider returns none, although it has an event store.
-pub(super) fn events_of<'s>(snapshot: &'s dyn Snapshot, of: &StreamType<'_>) -> Result<&'s dyn EventReader> {
-    snapshot.events().ok_or_else(|| {
+pub(super) fn events_of<'s>(snapshot: &'s dyn Snapshot, of: &StreamType<'_>) -> Result<MaskedReader<'s>> {
+    let reader = snapshot.events().map(|events| MaskedReader::new(events, StoreErrors::of(of.codec)));
+    reader.ok_or_else(|| {
         let text = format!(
             "the provider `{}` declares an event store and returns no reader of it",
             of.provider_name

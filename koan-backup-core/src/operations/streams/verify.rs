@@ -24,8 +24,8 @@ use crate::foundation::error::{Error, ErrorKind, Result};
 pub struct StreamVerification {
     /// The backup.
     pub backup: StreamBackupHandle,
-    /// The number of events, of all streams, that were decoded as their type. `None` if the content was not read,
-    /// because it is damaged or no key decrypts it.
+    /// The number of events, of all streams, in the content. `None` if the content was not read, because it is damaged or
+    /// no key decrypts it.
     pub events: Option<u64>,
     /// The problem, if the backup is damaged.
     pub problem: Option<String>,
@@ -35,12 +35,12 @@ pub struct StreamVerification {
 }
 
 impl StreamVerification {
-    /// Returns whether no problem was found. If there is a [`note`](Self::note), the content was not read.
+    /// Returns whether no problem was found. The [`note`](Self::note) says what was not verified.
     pub fn is_valid(&self) -> bool {
         self.problem.is_none()
     }
 
-    /// Returns the report if no problem was found.
+    /// Returns the report if no problem was found. The [`note`](Self::note) says what was not verified.
     ///
     /// # Errors
     /// The backup is damaged.
@@ -91,7 +91,11 @@ pub(super) async fn verify_stored(
                 let codec = declared_codec(environment, object)?;
                 let is_declared = codec.is_some();
                 let codec = codec.unwrap_or_else(undeclared_codec);
-                let (_, counts) = file.verify(&codec, cancel).await?;
+                let (header, counts) = file.verify(&codec, cancel).await?;
+                if report.backup.object_id.as_ref().is_some_and(|known| *known != header.object_id) {
+                    let text = "its content belongs to another aggregate than its `.meta` says";
+                    return Err(damaged(id, Error::new(ErrorKind::Corrupt, text)));
+                }
                 report.events = Some(counts.events);
                 if !is_declared {
                     report.note = Some(format!(

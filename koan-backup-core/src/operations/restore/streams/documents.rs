@@ -8,7 +8,9 @@ use super::decisions::{Difference, ObjectDecisions};
 use super::target::{Target, other_part};
 use crate::entity::stream::{StreamDocument, StreamPart};
 use crate::foundation::error::Result;
-use crate::provider::event_store::{EventWriter, OrderCheck, RecordPosition, Start, StreamRecords};
+use crate::provider::event_store::{
+    EventWriter, MaskedWriter, OrderCheck, RecordPosition, Start, StreamRecords,
+};
 use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 
 /// The writer of the documents of one object name, after its events.
@@ -16,7 +18,7 @@ use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 pub(super) struct DocumentTarget<'s>(Target<'s>);
 
 impl<'s> DocumentTarget<'s> {
-    pub(super) fn new(writer: &'s mut dyn EventWriter, decisions: &'s mut ObjectDecisions) -> Self {
+    pub(super) fn new(writer: MaskedWriter<'s>, decisions: &'s mut ObjectDecisions) -> Self {
         let order = OrderCheck::new(StreamPart::Documents, Start::OfPart);
         Self(Target { writer, decisions, counts: WriteCounts::default(), order })
     }
@@ -104,7 +106,7 @@ impl TargetWriter for DocumentTarget<'_> {
     }
 
     async fn finish(self: Box<Self>) -> Result<WriteCounts> {
-        let Target { writer, decisions, mut counts, .. } = self.0;
+        let Target { mut writer, decisions, mut counts, .. } = self.0;
         counts.deleted += std::mem::take(&mut decisions.deleted_documents);
         for object_id in std::mem::take(&mut decisions.without_document) {
             let exists =

@@ -10,7 +10,8 @@ use super::target::{Target, other_part};
 use crate::entity::stream::{StreamEvent, StreamPart};
 use crate::foundation::error::Result;
 use crate::provider::event_store::{
-    EventKey, EventWriter, OrderCheck, RecordPosition, SnapshotKey, Start, StreamHeads, StreamRecords,
+    EventKey, EventWriter, MaskedWriter, OrderCheck, RecordPosition, SnapshotKey, Start, StreamHeads,
+    StreamRecords,
 };
 use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 
@@ -56,7 +57,7 @@ struct Stream {
 type ExistingEvents = HashMap<EventKey, StreamEvent>;
 
 impl<'s> EventTarget<'s> {
-    pub(super) fn new(writer: &'s mut dyn EventWriter, decisions: &'s mut ObjectDecisions) -> Self {
+    pub(super) fn new(writer: MaskedWriter<'s>, decisions: &'s mut ObjectDecisions) -> Self {
         let order = OrderCheck::new(StreamPart::Events, Start::OfPart);
         let target = Target { writer, decisions, counts: WriteCounts::default(), order };
         Self { target, current: None, others: OtherObjects::default(), pending: Vec::new() }
@@ -124,7 +125,7 @@ impl<'s> EventTarget<'s> {
         let Some(current) = &mut self.current else { return Ok(()) };
         let stream = current.streams.entry(event.stream_id.clone()).or_default();
         stream.archived = Some(event.version);
-        let is_equal = || existing.get(&key_of(&event)) == Some(&event);
+        let is_equal = || existing.get(&key_of(&event)).is_some_and(|existing| is_same(existing, &event));
         if current.state == State::Equal && !is_equal() {
             let difference = match stream.existing >= Some(event.version) {
                 true => format!("version {} differs", event.version),
@@ -291,6 +292,13 @@ impl TargetWriter for EventTarget<'_> {
         }
         Ok(self.target.counts)
     }
+}
+
+/// Returns whether an existing event is that of the archive. A position is not compared if the archived event has none,
+/// because the store has assigned it.
+fn is_same(existing: &StreamEvent, archived: &StreamEvent) -> bool {
+    let position = archived.position.and(existing.position);
+    StreamEvent { position, ..existing.clone() } == *archived
 }
 
 fn key_of(event: &StreamEvent) -> EventKey {

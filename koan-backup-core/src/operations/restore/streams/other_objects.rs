@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::target::Target;
 use crate::foundation::error::Result;
+use crate::provider::event_store::EventWriter as _;
 
 /// How many object ids are listed at a time.
 const PAGE_LENGTH: usize = 1_000;
@@ -56,7 +57,8 @@ async fn remove(target: &mut Target<'_>, object_id: &str) -> Result<()> {
             let documents = writer.documents_of(decisions.object, &ids).await?.len();
             let snapshots = writer.snapshots_of(decisions.object, &ids).await?.len();
             let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-            (streams.map(|head| head.version.saturating_add(1)).sum(), count(documents), count(snapshots))
+            let events = streams.map(|head| head.version.saturating_add(1)).fold(0, u64::saturating_add);
+            (events, count(documents), count(snapshots))
         }
     };
     counts.deleted += events;

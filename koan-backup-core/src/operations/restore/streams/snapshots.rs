@@ -9,15 +9,16 @@ use super::target::{Target, other_part};
 use crate::entity::stream::{StreamPart, StreamSnapshot};
 use crate::foundation::error::Result;
 use crate::provider::event_store::{
-    EventWriter, OrderCheck, RecordPosition, SnapshotKey, Start, StreamRecords,
+    EventWriter, MaskedWriter, OrderCheck, RecordPosition, SnapshotKey, Start, StreamRecords,
 };
 use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 
 /// The writer of the snapshots of one object name, after its events.
 ///
-/// A snapshot can be computed from the events. The existing snapshots of an aggregate whose events are unchanged are
-/// therefore left as they are, unless everything is replaced. Those of a replaced aggregate are removed first, because they
-/// may contain events that were removed.
+/// A missing snapshot is added, and one that differs is treated like an aggregate that differs. Further snapshots of an
+/// aggregate whose events are unchanged stay, because they can be computed from the events; for the same reason, an
+/// archived snapshot is left out if the store has room for one only and contains one of another version. The snapshots of
+/// a replaced aggregate are removed first, because they may contain events that were removed.
 #[derive(Debug)]
 pub(super) struct SnapshotTarget<'s> {
     target: Target<'s>,
@@ -36,13 +37,15 @@ struct Aggregate {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
-    Add,
-    Leave,
+    /// The aggregate is unchanged or new.
+    Merge,
+    /// The aggregate differs and is kept.
+    Keep,
     Replace,
 }
 
 impl<'s> SnapshotTarget<'s> {
-    pub(super) fn new(writer: &'s mut dyn EventWriter, decisions: &'s mut ObjectDecisions) -> Self {
+    pub(super) fn new(writer: MaskedWriter<'s>, decisions: &'s mut ObjectDecisions) -> Self {
         let order = OrderCheck::new(StreamPart::Snapshots, Start::OfPart);
         let target = Target { writer, decisions, counts: WriteCounts::default(), order };
         Self { target, current: None, pending: Vec::new() }
@@ -55,15 +58,16 @@ impl<'s> SnapshotTarget<'s> {
         self.add_pending().await?;
         let Target { writer, decisions, .. } = &mut self.target;
         let is_replaced = decisions.without_snapshots.remove(object_id);
-        let action = match existing.is_empty() {
-            _ if decisions.kept.contains(object_id) => Action::Leave,
-            true => Action::Add,
-            false if is_replaced || decisions.options.replace_existing => Action::Replace,
-            false => Action::Leave,
+        let action = if decisions.kept.contains(object_id) {
+            Action::Keep
+        } else if is_replaced || decisions.options.replace_existing {
+            Action::Replace
+        } else {
+            Action::Merge
         };
         let existing: BTreeMap<_, _> =
             existing.into_iter().map(|snapshot| (SnapshotKey::from(&snapshot), snapshot)).collect();
-        if action == Action::Replace && decisions.is_writing() {
+        if action == Action::Replace && decisions.is_writing() && !existing.is_empty() {
             let keys: Vec<_> = existing.keys().cloned().collect();
             let removed = writer.remove_snapshots(decisions.object, &keys).await?;
             decisions.require_count(keys.len(), removed)?;
@@ -72,22 +76,39 @@ impl<'s> SnapshotTarget<'s> {
         Ok(())
     }
 
-    fn restore(&mut self, snapshot: StreamSnapshot) {
-        let Some(current) = &mut self.current else { return };
+    /// Decides about the next snapshot of the current aggregate.
+    fn restore(&mut self, snapshot: StreamSnapshot) -> Result<()> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let Target { decisions, counts, .. } = &mut self.target;
+        let has_room = !decisions.store.single_snapshot || current.existing.is_empty();
         let existing = match current.action {
-            Action::Leave => current.existing.get(&SnapshotKey::from(&snapshot)).cloned(),
-            Action::Add | Action::Replace => current.existing.remove(&SnapshotKey::from(&snapshot)),
+            Action::Replace => current.existing.remove(&SnapshotKey::from(&snapshot)),
+            Action::Merge | Action::Keep => current.existing.get(&SnapshotKey::from(&snapshot)).cloned(),
         };
-        let counts = &mut self.target.counts;
-        match (existing, current.action) {
-            (Some(existing), _) if existing == snapshot => counts.unchanged += 1,
-            (_, Action::Leave) => counts.kept += 1,
-            (Some(_), _) => counts.updated += 1,
-            (None, _) => counts.inserted += 1,
+        let is_equal = existing.as_ref() == Some(&snapshot);
+        match (current.action, existing) {
+            (Action::Keep, _) => counts.kept += 1,
+            (Action::Merge, Some(_)) if is_equal => counts.unchanged += 1,
+            (Action::Merge, Some(_)) => {
+                let difference = format!("its snapshot of version {} differs", snapshot.version);
+                decisions.differs(&current.object_id, &difference)?;
+                counts.kept += 1;
+            }
+            (Action::Merge, None) if !has_room => counts.kept += 1,
+            (Action::Merge, None) => {
+                counts.inserted += 1;
+                self.pending.push(snapshot);
+            }
+            (Action::Replace, existing) => {
+                match existing {
+                    Some(_) if is_equal => counts.unchanged += 1,
+                    Some(_) => counts.updated += 1,
+                    None => counts.inserted += 1,
+                }
+                self.pending.push(snapshot);
+            }
         }
-        if current.action != Action::Leave {
-            self.pending.push(snapshot);
-        }
+        Ok(())
     }
 
     fn end_aggregate(&mut self) {
@@ -131,7 +152,7 @@ impl TargetWriter for SnapshotTarget<'_> {
                 let existing = existing.remove(&snapshot.object_id).unwrap_or_default();
                 self.begin_aggregate(&snapshot.object_id, existing).await?;
             }
-            self.restore(snapshot);
+            self.restore(snapshot)?;
         }
         self.add_pending().await
     }
@@ -139,7 +160,7 @@ impl TargetWriter for SnapshotTarget<'_> {
     async fn finish(mut self: Box<Self>) -> Result<WriteCounts> {
         self.end_aggregate();
         self.add_pending().await?;
-        let Target { writer, decisions, mut counts, .. } = self.target;
+        let Target { mut writer, decisions, mut counts, .. } = self.target;
         counts.deleted += std::mem::take(&mut decisions.deleted_snapshots);
         for object_id in std::mem::take(&mut decisions.without_snapshots) {
             let snapshots = writer.snapshots_of(decisions.object, &[object_id]).await?;

@@ -3,7 +3,7 @@
 use super::decisions::ObjectDecisions;
 use crate::foundation::error::{Error, ErrorKind};
 use crate::provider::WriteCounts;
-use crate::provider::event_store::{EventWriter, OrderCheck};
+use crate::provider::event_store::{MaskedWriter, OrderCheck};
 
 /// A writer of one part of event streams received records of another.
 pub(super) fn other_part() -> Error {
@@ -13,7 +13,7 @@ pub(super) fn other_part() -> Error {
 /// The writer of the store and the decisions, which each part uses.
 #[derive(Debug)]
 pub(super) struct Target<'s> {
-    pub(super) writer: &'s mut dyn EventWriter,
+    pub(super) writer: MaskedWriter<'s>,
     pub(super) decisions: &'s mut ObjectDecisions,
     pub(super) counts: WriteCounts,
     pub(super) order: OrderCheck,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::entity::stream::{StreamDocument, TerminatedStream};
-use crate::foundation::error::Result;
+use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::provider::event_store::{EventWriter, SnapshotKey, StreamHead};
 
 /// What the store contains of an aggregate. An empty or terminated stream, a document alone, and a snapshot alone are
@@ -40,9 +40,23 @@ impl ExistingAggregate {
 
     /// Returns the terminated streams that a backup without terminated streams does not replace. `active` is the active
     /// stream of the backup.
-    pub(super) fn other_terminated(&self, active: Option<&str>) -> Vec<TerminatedStream> {
-        let terminated = self.document.iter().flat_map(|document| &document.terminated_streams);
-        terminated.filter(|stream| Some(stream.stream_id.as_str()) != active).cloned().collect()
+    ///
+    /// # Errors
+    /// The aggregate has other streams, and no document says which of them are terminated.
+    pub(super) fn other_terminated(&self, active: Option<&str>) -> Result<Vec<TerminatedStream>> {
+        let Some(document) = &self.document else {
+            return match self.streams.iter().any(|stream| Some(stream.stream_id.as_str()) != active) {
+                false => Ok(Vec::new()),
+                true => Err(Error::new(
+                    ErrorKind::Unsupported,
+                    "the aggregate has other streams than the backup, and no document says which of them are terminated; they \
+                     would be removed",
+                )
+                .with_help("use a backup that was made with `.include_terminated()`, or restore a clone")),
+            };
+        };
+        let other = |stream: &&TerminatedStream| Some(stream.stream_id.as_str()) != active;
+        Ok(document.terminated_streams.iter().filter(other).cloned().collect())
     }
 
     /// Removes everything of the aggregate except these terminated streams and their snapshots.

@@ -111,7 +111,7 @@ impl<'t> StreamTarget<'t> {
     async fn begin(&mut self, header: StreamFileHeader) -> Result<()> {
         if !header.includes.terminated {
             let active = header.stream_id.as_deref().map(|stream| self.ids.stream(stream));
-            self.kept = self.existing.other_terminated(active.as_deref());
+            self.kept = self.existing.other_terminated(active.as_deref())?;
         }
         let (object, object_id) = (self.of.object, self.ids.object_id().to_owned());
         self.existing.remove_except(self.writer, object, &object_id, &self.kept).await?;
