@@ -87,3 +87,47 @@ async fn a_backup_that_cannot_be_removed_does_not_hide_the_next() {
     let report = koan.cleanup_expired_stream_backups().including_last().await.expect("done");
     assert_eq!((report.removed.len(), report.failed.len()), (1, 0));
 }
+
+#[tokio::test]
+async fn a_damaged_backup_does_not_replace_an_expired_one() {
+    for damage in ["the content is missing", "a verification found damage"] {
+        let shop = Shop::new();
+        let koan = shop.koan().await;
+        let orders = koan.streams("order").expect("declared");
+        let valid = orders.backup(PLAIN).expires_after(HOUR).await.expect("made");
+        shop.clock.pass(1);
+        let damaged = orders.backup(PLAIN).await.expect("made");
+        let content = shop.root().join(&damaged.location);
+        if damage == "the content is missing" {
+            std::fs::remove_file(&content).expect("removed");
+        } else {
+            std::fs::write(&content, vec![0; usize::try_from(damaged.size_bytes).expect("a size")])
+                .expect("written");
+            let _ = koan.verify_stream_backups().await.expect("verified");
+        }
+        shop.clock.pass(5);
+        let report = koan.cleanup_expired_stream_backups().await.expect("done");
+        assert!(report.removed.is_empty(), "{damage}: the only usable backup was removed");
+        assert_eq!(report.kept.iter().map(|kept| kept.backup.id).collect::<Vec<_>>(), [valid.id], "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn the_report_contains_removals_of_earlier_processes() {
+    let shop = Shop::new();
+    let store = FaultyStore::over(Arc::new(InMemory::new()));
+    let koan = shop.koan_with(&shop.events, store.storage()).await;
+    let orders = koan.streams("order").expect("declared");
+    let backup = orders.backup(PLAIN).expires_after(HOUR).await.expect("made");
+    shop.events.remove("order", PLAIN);
+    store.fail([Fault::always(Operation::Delete, ".json.gz", Failure::Forbidden)]);
+    shop.clock.pass(5);
+    koan.cleanup_expired_stream_backups().await.expect("done");
+    let unfinished = koan.cleanup_expired_stream_backups().await.expect("done").unfinished;
+    assert_eq!(unfinished.len(), 1, "the content still cannot be removed");
+    assert!(unfinished[0].record.contains(&backup.id.to_string()), "{unfinished:?}");
+    store.resume();
+    let report = koan.cleanup_expired_stream_backups().await.expect("done");
+    assert!(report.unfinished.is_empty());
+    assert_eq!(report.removed.iter().map(|removed| removed.id).collect::<Vec<_>>(), [backup.id]);
+}

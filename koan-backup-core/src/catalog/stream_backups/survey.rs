@@ -100,7 +100,7 @@ pub(crate) struct StreamSurvey {
 impl StreamSurvey {
     /// Returns the ids of all backups, of any application, including those whose `.meta` cannot be read.
     pub(crate) fn ids(&self) -> BTreeSet<BackupId> {
-        let unreadable = self.unreadable.iter().filter_map(|meta| meta_id(&Path::from(meta.path.as_str())));
+        let unreadable = self.unreadable.iter().filter_map(|meta| meta_id(&Path::parse(&meta.path).ok()?));
         self.backups.iter().map(|backup| backup.id).chain(unreadable).collect()
     }
 

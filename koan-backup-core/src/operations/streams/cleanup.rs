@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use object_store::path::Path;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -281,7 +282,9 @@ impl<'e> RemainingBackups<'e> {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            if storage.size(&content.as_str().into()).await? == Some(backup.size_bytes) {
+            // A `.meta` without a valid path is no usable backup.
+            let Ok(content) = Path::parse(&content) else { continue };
+            if storage.size(&content).await? == Some(backup.size_bytes) {
                 self.covered.insert(key.clone());
                 return Ok(true);
             }
