@@ -1,9 +1,10 @@
 //! The event streams and the single backups that a request names.
 
-use koan_backup_core::streams::{StreamBackupHandle, Streams};
-use koan_backup_core::{BackupId, Error, ErrorKind};
+use koan_backup_core::streams::{StreamBackupHandle, StreamBackupQuery, Streams};
+use koan_backup_core::{BackupId, Error, ErrorKind, Koan};
 use serde_json::{Map, Value};
 
+use crate::access::Role;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Shared;
 
@@ -38,6 +39,13 @@ pub(crate) async fn require_existing(streams: &Streams, id: &str) -> Result<(), 
     }
     let text = format!("the event store has no `{}` with the object id in the request", streams.object());
     Err(Problem::new(ProblemKind::NotFound, text))
+}
+
+/// Returns a query of the single backups. That of a viewer does not use what is encrypted: the number of the results
+/// would confirm a guess.
+pub(crate) fn query_for(koan: &Koan, role: Role) -> StreamBackupQuery {
+    let query = koan.stream_backups();
+    if role >= Role::Operator { query } else { query.without_keys() }
 }
 
 /// Finds a single backup by its id.

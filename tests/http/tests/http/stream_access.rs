@@ -6,6 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::client::{Client, answer};
+use crate::page::Browser;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_id_of_an_encrypted_stream_is_in_no_record_error_or_log() {
@@ -58,5 +59,39 @@ async fn a_viewer_does_not_see_the_ids_of_encrypted_streams() {
         let listed = answer(client.request(Method::GET, "/api/stream-backups", token)).await.body;
         assert_eq!(listed["items"][1]["objectId"], shown, "{listed}");
         assert_eq!(listed["items"][0]["objectId"], "order-1", "{listed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_cannot_confirm_a_guess_of_what_is_encrypted() {
+    let (client, _) = Client::with_streams().await;
+    let get = async |path: &str, token| answer(client.request(Method::GET, path, token)).await;
+    let of = |id: &str| format!("/api/streams/patient/{id}/backups");
+    let [existing, absent] = [get(&of(PATIENT), VIEWER).await, get(&of("absent"), VIEWER).await];
+    assert_eq!((existing.status, &existing.body), (absent.status, &absent.body), "no backup exists yet");
+    assert_eq!(get(&of("absent"), OPERATOR).await.status, StatusCode::NOT_FOUND);
+
+    let body = json!({ "tags": ["urgent"], "metadata": { "ward": "5" } });
+    let made = client.post(&format!("/api/streams/patient/{PATIENT}/backup?wait=true"), &body).await;
+    assert_eq!(made.status, StatusCode::OK, "{made:?}");
+    let all = "/api/stream-backups";
+    for (right, wrong) in [
+        (format!("{all}?objectId={PATIENT}"), format!("{all}?objectId=absent")),
+        (format!("{all}?tag=urgent"), format!("{all}?tag=absent")),
+        (format!("{all}?metadata=ward%3D5"), format!("{all}?metadata=ward%3D6")),
+        (of(PATIENT), of("absent")),
+    ] {
+        let [right_answer, wrong_answer] = [get(&right, VIEWER).await, get(&wrong, VIEWER).await];
+        assert_eq!((right_answer.status, &right_answer.body), (wrong_answer.status, &wrong_answer.body));
+        let counts = (&right_answer.body["totalCount"], &right_answer.body["withoutKey"]);
+        assert_eq!(counts, (&json!(0), &json!(1)), "{right}: {right_answer:?}");
+        assert_eq!(get(&right, OPERATOR).await.body["totalCount"], 1, "{right}");
+    }
+    let id = made.body["id"].as_str().expect("an id");
+    for (token, is_found) in [(VIEWER, false), (OPERATOR, true)] {
+        let browser = Browser::signed_in(&client, token).await;
+        let (_, page) = browser.get(&format!("/ui/streams?id={PATIENT}")).await;
+        assert_eq!(page.contains(id), is_found, "{page}");
+        assert_eq!(page.contains("A viewer does not see the object id."), !is_found, "{page}");
     }
 }

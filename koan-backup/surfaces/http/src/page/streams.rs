@@ -68,7 +68,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let view = View::new(&shared, &caller);
     let filter = filter.cleaned();
-    let mut query = shared.koan.stream_backups();
+    let mut query = crate::streams::query_for(&shared.koan, caller.role());
     if let Some(object) = &filter.object {
         query = query.object(object);
     }
@@ -111,7 +111,9 @@ pub(super) async fn show(
         @if without_key > 0 {
             p {
                 (Level::Attention.says(&wording::counted(without_key, "encrypted backup")))
-                " may match as well. No key decrypts the object id."
+                " may match as well. "
+                @if view.may(Role::Operator) { "No key decrypts the object id." }
+                @else { "A viewer does not see the object id." }
             }
         }
         (unreadable(&found.unreadable))
