@@ -1,7 +1,8 @@
 //! What callers, records and logs see of event streams that are encrypted.
 
+use koan_backup::Retention;
 use koan_backup::http::AuditLog;
-use koan_backup_http_tests::{OPERATOR, PATIENT, VIEWER};
+use koan_backup_http_tests::{OPERATOR, PATIENT, VIEWER, event_store, with_streams};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -94,4 +95,28 @@ async fn a_viewer_cannot_confirm_a_guess_of_what_is_encrypted() {
         assert_eq!(page.contains(id), is_found, "{page}");
         assert_eq!(page.contains("A viewer does not see the object id."), !is_found, "{page}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_of_maintenance_does_not_contain_what_is_encrypted() {
+    let store = event_store().expect("an event store");
+    let configure = |builder| {
+        let builder = with_streams(builder, &store).expect("the key is valid");
+        let builder = builder.retention_policy(Retention::new().keep_last(7));
+        builder.change_maintenance_defaults(|defaults| defaults.remove_expired_stream_backups = true)
+    };
+    let client = Client::open(|options| options, configure).await;
+    let body = json!({ "expiresAfterSeconds": 0, "tags": [PATIENT], "description": PATIENT });
+    let path = format!("/api/streams/patient/{PATIENT}/backup?wait=true");
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(client.post(&path, &body).await.body["id"].as_str().expect("an id").to_owned());
+    }
+    let report = client.post("/api/backup/maintenance?wait=true", &json!({ "retention": true })).await;
+    let text = report.body.to_string();
+    assert_eq!(report.status, StatusCode::OK, "{text}");
+    for id in &ids {
+        assert!(text.contains(id.as_str()), "one is removed and the last one is kept: {text}");
+    }
+    assert!(!text.contains(PATIENT), "{text}");
 }

@@ -6,9 +6,9 @@ use koan_backup_core::BackupId;
 use serde::Serialize;
 
 use super::restore::{Confirmation, check_confirmation, targets_of};
-use super::{Findings, Order, Prepared, require_profile, succeeded};
+use super::{Findings, Order, Prepared, reported, require_profile};
 use crate::access::{Principal, Role};
-use crate::operations::{OperationKind, WorkResult};
+use crate::operations::OperationKind;
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::restore::Conflict;
 use crate::requests::streams::{BulkSettings, StreamBackupSettings, StreamRestoreSettings};
@@ -59,16 +59,6 @@ pub(crate) struct StreamCleanupOrder {
     pub(crate) profiles: Vec<String>,
     /// Whether the only backups of existing streams are removed as well.
     pub(crate) including_last: bool,
-}
-
-/// Returns the result of work on single backups. What is encrypted in the backups is not part of the record.
-fn reported(
-    shared: &Shared,
-    report: &impl Serialize,
-    findings: Findings,
-) -> koan_backup_core::Result<WorkResult> {
-    succeeded(report, findings)
-        .map(|result| result.with_value(|value| streams::hide_encrypted(shared, value)))
 }
 
 impl Order for StreamBackupOrder {
