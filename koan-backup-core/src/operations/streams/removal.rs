@@ -30,6 +30,8 @@ pub struct RemovedStreamBackup {
     pub object: String,
     /// The object id, if it is known.
     pub object_id: Option<String>,
+    /// Whether the backup was encrypted.
+    pub encrypted: bool,
     /// The storage profile.
     pub profile: String,
     /// The size of the content that was removed.
@@ -42,6 +44,7 @@ impl RemovedStreamBackup {
             id: handle.id,
             object: handle.object.clone(),
             object_id: handle.object_id.clone(),
+            encrypted: handle.is_encrypted(),
             profile: handle.profile.clone(),
             freed_bytes: handle.size_bytes,
         }

@@ -1,7 +1,12 @@
 //! What callers, records and logs see of event streams that are encrypted.
 
-use koan_backup::Retention;
+use std::time::Duration;
+
+use koan_backup::encryption::KeyPair;
+use koan_backup::event_store::RawStream;
 use koan_backup::http::AuditLog;
+use koan_backup::prelude::*;
+use koan_backup::{KoanBuilder, Retention};
 use koan_backup_http_tests::{OPERATOR, PATIENT, VIEWER, event_store, with_streams};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -119,4 +124,41 @@ async fn the_report_of_maintenance_does_not_contain_what_is_encrypted() {
         assert!(text.contains(id.as_str()), "one is removed and the last one is kept: {text}");
     }
     assert!(!text.contains(PATIENT), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_backup_stays_secret_after_its_type_is_not_encrypted_any_more() {
+    let (store, pair) = (event_store().expect("an event store"), KeyPair::generate());
+    let keys = || Keys::text(pair.key_file().to_string());
+    let configure =
+        |builder: KoanBuilder| builder.event_store(store.clone()).register_raw("patient").keys(keys());
+    let client = Client::open(|options| options, configure).await;
+    let earlier = Koan::builder()
+        .application("shop")
+        .environment("test")
+        .event_store(store.clone())
+        .register_raw(RawStream::new("patient").encrypt())
+        .encrypt_to(Recipients::key(pair.public_key()).expect("a key"))
+        .keys(keys())
+        .storage(Storage::local(client.folder.path().join("backups")).expect("a directory"))
+        .build()
+        .await
+        .expect("a context");
+    let backup = earlier.streams("patient").expect("declared").backup(PATIENT);
+    let made = backup.expires_after(Duration::ZERO).await.expect("the backup is made");
+    let (id, keep) = (made.id, json!({ "conflictMode": "keep" }));
+    let restored =
+        client.post(&format!("/api/streams/patient/{PATIENT}/restore/{id}?wait=true"), &keep).await;
+    assert_eq!((restored.status, &restored.body["objectId"]), (StatusCode::OK, &json!(null)), "{restored:?}");
+    let verified = client.post(&format!("/api/stream-backups/{id}/verify?wait=true"), &json!({})).await;
+    assert_eq!(verified.status, StatusCode::OK, "{verified:?}");
+    store.remove("patient", PATIENT);
+    let cleaned = client.post("/api/stream-backups/cleanup?wait=true", &json!({})).await;
+    assert_eq!(cleaned.body["removed"][0]["id"], id.to_string(), "{cleaned:?}");
+    assert_eq!(cleaned.body["removed"][0]["objectId"], json!(null), "{cleaned:?}");
+    for operation in client.get("/api/backup/operations").await.body["items"].as_array().expect("a list") {
+        let id = operation["operationId"].as_str().expect("an id");
+        let read = client.get(&format!("/api/backup/operations/{id}")).await.body.to_string();
+        assert!(!read.contains(PATIENT), "{read}");
+    }
 }

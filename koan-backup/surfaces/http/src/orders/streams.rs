@@ -160,7 +160,7 @@ impl Order for StreamRestoreOrder {
         if confirmation == Confirmation::Always || settings.conflict == Some(Conflict::Overwrite) {
             check_confirmation(settings.confirm.as_deref().unwrap_or_default(), &targets)?;
         }
-        let name = streams::name_of(shared, &object, clone_as.as_deref().unwrap_or(&id));
+        let name = streams::name_from(shared, &handle, Some(clone_as.as_deref().unwrap_or(&id)));
         let shared = Arc::clone(shared);
         let prepared = Prepared::new(move |context| async move {
             let restore = match clone_as {
@@ -195,14 +195,14 @@ impl Order for StreamVerifyOrder {
             require_profile(shared, profile)?;
         }
         let handle = streams::find(shared, backup, profile.as_deref()).await?;
-        let name = streams::name_of(shared, &handle.object, handle.object_id.as_deref().unwrap_or_default());
+        let name = streams::name_from(shared, &handle, handle.object_id.as_deref());
         let shared = Arc::clone(shared);
         let prepared = Prepared::new(move |context| async move {
             let verify = shared.koan.verify_stream_backup(&handle).cancel_on(context.cancel_token());
             let report = verify.await?.require_valid()?;
             reported(&shared, &report, Findings::unless_empty([report.note.is_none()]))
         });
-        let (backup_name, backup_id) = (Some(name.trim_end().to_owned()), Some(backup));
+        let (backup_name, backup_id) = (Some(name), Some(backup));
         Ok(Prepared { backup_name, backup_id, storage_profile: profile, ..prepared })
     }
 }
