@@ -63,6 +63,14 @@ fn several_aggregates_are_backed_up_and_restored_for_themselves() {
     let summary = orders.json(&["restore", &ids[0], &ids[1], "--continue-on-error"]);
     let summary = summary.last().expect("a summary");
     assert_eq!((&summary["failed"], &summary["succeeded"]), (&2.into(), &0.into()), "{summary}");
+    let keep = ["restore", &ids[0], &ids[1], "--on-conflict", "keep"];
+    let assert = orders.stream(&keep).code(0);
+    assert!(output(&assert).contains("0 aggregates restored, 2 kept\n"), "{}", output(&assert));
+    for (arguments, kept) in [(&keep[..], 2), (&["restore", &ids[0], "--on-conflict", "keep"], 1)] {
+        let summary = orders.json(arguments).pop().expect("a summary");
+        let counts = (&summary["total"], &summary["succeeded"], &summary["kept"]);
+        assert_eq!(counts, (&kept.into(), &0.into(), &kept.into()), "{summary}");
+    }
     orders.append("order-1");
     let restore = ["restore", &ids[0], &ids[1], "--on-conflict", "overwrite", "--yes"];
     let assert = orders.stream(&restore).code(0);

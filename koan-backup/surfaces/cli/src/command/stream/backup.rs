@@ -162,6 +162,7 @@ fn print(session: &Session<'_>, report: &BulkBackupReport) -> Exit {
     let counts = Counts {
         total: report.total,
         succeeded: report.succeeded(),
+        kept: None,
         failed: report.failed(),
         not_started: report.not_started(),
     };

@@ -1,6 +1,6 @@
 //! The outcome of an operation on several aggregates, as people and programs read it.
 
-use koan_backup_core::streams::BulkFailure;
+use koan_backup_core::streams::{BulkFailure, StreamRestoreOutcome, StreamRestoreReport};
 use serde::Serialize;
 
 use super::reference::aggregate;
@@ -15,13 +15,23 @@ use crate::session::Session;
 pub(super) struct Counts {
     pub(super) total: usize,
     pub(super) succeeded: usize,
+    /// The aggregates that existed and were not changed. `None` if the command keeps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kept: Option<usize>,
     pub(super) failed: usize,
     pub(super) not_started: usize,
 }
 
 impl Counts {
-    /// The counts of one aggregate that succeeded.
-    pub(super) const ONE: Self = Self { total: 1, succeeded: 1, failed: 0, not_started: 0 };
+    /// The counts of one aggregate that was backed up.
+    pub(super) const ONE: Self = Self { total: 1, succeeded: 1, kept: None, failed: 0, not_started: 0 };
+
+    /// Returns the counts of restores that ended without an error.
+    pub(super) fn of_restores(restored: &[StreamRestoreReport]) -> Self {
+        let is_kept = |report: &&StreamRestoreReport| report.outcome == StreamRestoreOutcome::Kept;
+        let (total, kept) = (restored.len(), restored.iter().filter(is_kept).count());
+        Self { total, succeeded: total - kept, kept: Some(kept), failed: 0, not_started: 0 }
+    }
 
     /// Reports the failures and the counts, and returns how the command ends. `done` says what was done, such as
     /// `backed up`.
@@ -53,6 +63,9 @@ impl Counts {
         } else {
             let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
             let mut facts = vec![format!("{} {done}", count_of(number(self.succeeded), "aggregate"))];
+            if let Some(kept) = self.kept.filter(|kept| *kept > 0) {
+                facts.push(format!("{} kept", count(number(kept))));
+            }
             if !failures.is_empty() {
                 facts.push(format!("{} failed", count(length(failures))));
             }
@@ -61,11 +74,12 @@ impl Counts {
             }
             output.line(facts.join(", "));
         }
-        if self.succeeded == self.total {
+        let ended_well = self.succeeded + self.kept.unwrap_or_default();
+        if ended_well == self.total {
             Exit::Done
         } else if session.cancel().is_cancelled() {
             Exit::Interrupted
-        } else if self.succeeded > 0 {
+        } else if ended_well > 0 {
             Exit::Attention
         } else {
             failures.first().map_or(Exit::Failed, |failure| Exit::of(failure.error.kind()))

@@ -50,7 +50,7 @@ impl StreamRestoreArgs {
             let report = apply!(&self.flags, restore).cancel_on(session.cancel()).await?;
             print_restore(session, &report);
             if session.output.is_json() {
-                session.output.message("summary", Counts::ONE);
+                session.output.message("summary", Counts::of_restores(&[report]));
             }
             return Ok(Exit::Done);
         }
@@ -70,9 +70,9 @@ impl StreamRestoreArgs {
         report.restored.iter().for_each(|restored| print_restore(session, restored));
         let counts = Counts {
             total: report.total,
-            succeeded: report.succeeded(),
             failed: report.failed(),
             not_started: report.not_started(),
+            ..Counts::of_restores(&report.restored)
         };
         Ok(counts.report(session, report.failures(), "restored"))
     }
