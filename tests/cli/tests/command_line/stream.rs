@@ -80,6 +80,32 @@ fn several_aggregates_are_backed_up_and_restored_for_themselves() {
 }
 
 #[test]
+fn a_backup_that_is_not_found_does_not_prevent_the_others() {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let id = orders.backup(&["order-1"]);
+    let absent = "01890000-0000-7000-8000-000000000000";
+    let keep = ["--on-conflict", "keep", "--continue-on-error"];
+    let assert = orders.stream(&[&["restore", absent, &id], &keep[..]].concat()).code(3);
+    assert!(output(&assert).contains("0 aggregates restored, 1 kept, 1 failed\n"), "{}", output(&assert));
+    let text = errors(&assert);
+    assert!(text.contains(&format!("single backup {absent} was not restored")), "{text}");
+    assert!(text.contains("`stream list`"), "{text}");
+    let messages = orders.json(&[&["restore", &id, "00000000"], &keep[..]].concat());
+    let failure = messages.iter().find(|message| message["messageType"] == "failure").expect("a failure");
+    assert_eq!(failure["backup"], "00000000", "{failure}");
+    let summary = messages.last().expect("a summary");
+    assert_eq!((&summary["total"], &summary["failed"]), (&2.into(), &1.into()), "{summary}");
+    orders.stream(&["restore", absent, "00000000", "--continue-on-error"]).code(10);
+    // Without the flag, nothing is begun.
+    orders.stream(&["restore", absent, &id, "--on-conflict", "keep"]).code(10);
+
+    let assert = orders.stream(&["verify", absent, &id]).code(10);
+    assert!(output(&assert).starts_with("valid order order-1"), "{}", output(&assert));
+    assert!(output(&assert).contains("2 single backups, 0 damaged, 0 not verified completely, 1 could not"));
+    assert!(errors(&assert).contains(&format!("single backup {absent} could not be verified")));
+}
+
+#[test]
 fn unknown_names_and_ids_are_named() {
     let orders = Orders::new(&["order-1"]);
     let text = errors(&orders.stream(&["backup", "ordr", "order-1"]).code(10));
