@@ -71,6 +71,34 @@ fn a_deletion_asks_first() {
 }
 
 #[test]
+fn a_backup_whose_description_is_damaged_is_deleted_by_its_id() {
+    let orders = Orders::new(&["order-1"]);
+    let id = orders.backup(&["order-1", "--folder", "eu"]);
+    let beside = orders.backup(&["order-1"]);
+    let left = orders.backup(&["order-1"]);
+    let damage = |id: &str, text: &str, wrong: &str| {
+        let meta = orders.meta(id);
+        let content = std::fs::read_to_string(&meta).expect("the description is read");
+        assert!(content.contains(text), "{content}");
+        std::fs::write(&meta, content.replacen(text, wrong, 1)).expect("the description is written");
+    };
+    damage(&id, "\"eventCount\"", "\"other\"");
+    damage(&beside, "{", "");
+    let text = errors(&orders.stream(&["delete", &beside]).code(2));
+    assert!(text.contains("--yes") && text.contains(&beside), "it asks first: {text}");
+    for id in [&id, &beside] {
+        let text = output(&orders.stream(&["delete", id, "--yes"]).code(0));
+        assert!(text.contains("Deleted the single backup of order ") && !text.contains("encrypted"), "{text}");
+        assert!(orders.files(id).is_empty(), "{:?}", orders.files(id));
+    }
+    assert_eq!(orders.ids(), [left.as_str()], "the others are not changed");
+    std::fs::remove_file(orders.contents().remove(0)).expect("the content is removed");
+    damage(&left, "{", "");
+    let text = errors(&orders.stream(&["delete", &left, "--yes"]).code(1));
+    assert!(text.contains(&format!("{left}.meta")) && text.contains("by hand"), "{text}");
+}
+
+#[test]
 fn a_cleanup_removes_expired_backups_and_keeps_the_last_one_of_an_existing_stream() {
     let orders = Orders::new(&["order-1", "order-2"]);
     let expired = ["order-1", "--expires-after", "0s"];

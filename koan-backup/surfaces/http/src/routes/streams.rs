@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::start::start;
-use crate::access::{Principal, Role};
 use crate::access::extractor::{Admin, Operator, Viewer};
+use crate::access::{Principal, Role};
 use crate::orders::{
     Confirmation, StreamBackupOrder, StreamBackupsOrder, StreamCleanupOrder, StreamRestoreOrder,
     StreamVerifyOrder,
