@@ -111,7 +111,8 @@ impl Orders {
     pub(crate) fn files(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         collect(&self.root().join("local"), &mut found);
-        let has_text = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(text));
+        let has_text =
+            |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(text));
         found.retain(has_text);
         found
     }

@@ -1,6 +1,7 @@
 //! `stream list`, `stream verify`, `stream delete` and `stream cleanup`, also in the program without event types.
 
 use assert_cmd::assert::OutputAssertExt as _;
+use koan_backup::encryption::KeyPair;
 
 use crate::orders::{Orders, errors, output};
 
@@ -88,7 +89,10 @@ fn a_backup_whose_description_is_damaged_is_deleted_by_its_id() {
     assert!(text.contains("--yes") && text.contains(&beside), "it asks first: {text}");
     for id in [&id, &beside] {
         let text = output(&orders.stream(&["delete", id, "--yes"]).code(0));
-        assert!(text.contains("Deleted the single backup of order ") && !text.contains("encrypted"), "{text}");
+        assert!(
+            text.contains("Deleted the single backup of order ") && !text.contains("encrypted"),
+            "{text}"
+        );
         assert!(orders.files(id).is_empty(), "{:?}", orders.files(id));
     }
     assert_eq!(orders.ids(), [left.as_str()], "the others are not changed");
@@ -96,6 +100,29 @@ fn a_backup_whose_description_is_damaged_is_deleted_by_its_id() {
     damage(&left, "{", "");
     let text = errors(&orders.stream(&["delete", &left, "--yes"]).code(1));
     assert!(text.contains(&format!("{left}.meta")) && text.contains("by hand"), "{text}");
+}
+
+#[test]
+fn a_rekey_of_all_backups_says_what_it_did_not_rewrite() {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let clear = orders.backup(&["order-1"]);
+    let rekey = || {
+        let mut command = orders.command(&["rekey", "--all"]);
+        command.env("SHOP_RECIPIENT", KeyPair::generate().public_key());
+        command.assert()
+    };
+    let text = output(&rekey().code(0));
+    assert!(text.contains("0 single backups rewritten, 1 without encrypted content\n"), "{text}");
+    let other = orders.backup(&["order-2"]);
+    let meta = std::fs::read_to_string(orders.meta(&other)).expect("the description is read");
+    let foreign = meta.replacen("\"orders\"", "\"another\"", 1);
+    assert_ne!(meta, foreign);
+    std::fs::write(orders.meta(&other), foreign).expect("the description is written");
+    std::fs::write(orders.meta(&clear), "{").expect("the description is written");
+    let assert = rekey().code(1);
+    let text = output(&assert);
+    assert!(text.contains("0 single backups rewritten, 1 not readable, 1 of other applications\n"), "{text}");
+    assert!(errors(&assert).contains(&format!("{clear}.meta` in profile `local`")), "{}", errors(&assert));
 }
 
 #[test]
