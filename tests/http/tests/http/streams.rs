@@ -133,7 +133,15 @@ async fn all_or_some_aggregates_are_backed_up_and_a_failure_is_part_of_the_repor
     assert_eq!(result["failures"][0]["objectId"], "absent", "{result}");
     let none = client.post("/api/streams/order/backup?wait=true", &json!({ "objectIds": ["absent"] })).await;
     none.problem(StatusCode::NOT_FOUND, "not-found");
-    for body in [json!({ "objectIds": [] }), json!({ "maxConcurrency": 0 }), json!({ "storageProfile": 1 })] {
+    let contradiction = json!({ "full": true, "withoutDocument": true });
+    let one = client.post("/api/streams/order/order-1/backup", &contradiction).await;
+    one.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+    for body in [
+        json!({ "objectIds": [] }),
+        json!({ "maxConcurrency": 0 }),
+        json!({ "storageProfile": 1 }),
+        contradiction,
+    ] {
         let refused = client.post("/api/streams/order/backup", &body).await;
         refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
     }

@@ -192,6 +192,9 @@ impl StreamBackupBody {
         let (tags, metadata) = (self.tags.unwrap_or_default(), self.metadata.unwrap_or_default());
         check_count("tags", tags.len())?;
         check_count("metadata", metadata.len())?;
+        if self.full == Some(true) && self.without_document == Some(true) {
+            return Err(invalid("withoutDocument", "cannot be true if `full` is true"));
+        }
         Ok(StreamBackupSettings {
             include_snapshots: self.include_snapshots.unwrap_or_default(),
             include_terminated: self.include_terminated.unwrap_or_default(),
