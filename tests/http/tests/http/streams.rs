@@ -133,6 +133,10 @@ async fn all_or_some_aggregates_are_backed_up_and_a_failure_is_part_of_the_repor
     assert_eq!(result["failures"][0]["objectId"], "absent", "{result}");
     let none = client.post("/api/streams/order/backup?wait=true", &json!({ "objectIds": ["absent"] })).await;
     none.problem(StatusCode::NOT_FOUND, "not-found");
+    let started = client.post("/api/streams/order/backup", &json!({ "objectIds": ["absent"] })).await;
+    let ended = client.ended(&started.body).await;
+    assert_eq!(ended["status"], "failed", "{ended}");
+    assert_eq!(ended["result"]["failures"][0]["objectId"], "absent", "the report is kept: {ended}");
     let contradiction = json!({ "full": true, "withoutDocument": true });
     let one = client.post("/api/streams/order/order-1/backup", &contradiction).await;
     one.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");

@@ -116,17 +116,13 @@ impl Order for StreamBackupsOrder {
             let backups = settings.many(builder, &bulk).cancel_on(cancel.clone());
             let report =
                 backups.on_progress(move |made| progress(count(made.processed), count(made.total))).await?;
-            // What was made before a failure is part of the report, which says what was not made.
-            if report.is_fully_failed() || (cancel.is_cancelled() && !report.is_fully_successful()) {
-                return Err(match report.require_success() {
-                    Err(error) => error,
-                    Ok(_) => koan_backup_core::Error::new(
-                        koan_backup_core::ErrorKind::Internal,
-                        "no event stream was backed up",
-                    ),
-                });
-            }
-            reported(&shared, &report, Findings::unless_empty([report.is_fully_successful()]))
+            let result = reported(&shared, &report, Findings::unless_empty([report.is_fully_successful()]))?;
+            let has_failed = report.is_fully_failed() || cancel.is_cancelled();
+            Ok(match report.require_success() {
+                // The result says what was made before, and what was not.
+                Err(error) if has_failed => result.into_failed(error),
+                _ => result,
+            })
         });
         Ok(Prepared { backup_name: Some(object), storage_profile, ..prepared })
     }
