@@ -136,9 +136,13 @@ fn a_cleanup_removes_expired_backups_and_keeps_the_last_one_of_an_existing_strea
     assert!(text.contains(&format!("removed order order-1 {}", &first[28..])), "{text}");
     assert!(text.contains(&format!("kept order order-1 {}", &last[28..])), "{text}");
     assert_eq!(orders.ids(), [other.clone(), last.clone()]);
-    let text = output(&orders.stream(&["cleanup", "--profile", "dr", "--including-last"]).code(0));
+    let including_last = ["cleanup", "--including-last"];
+    let text = errors(&orders.stream(&including_last).code(2));
+    assert!(text.contains("--yes") && text.contains("all storage profiles"), "{text}");
+    assert_eq!(orders.ids(), [other.clone(), last], "nothing is removed without an answer");
+    let text = output(&orders.stream(&[&including_last[..], &["--profile", "dr", "--yes"]].concat()).code(0));
     assert!(text.contains("0 expired single backups removed"), "{text}");
-    orders.stream(&["cleanup", "--including-last"]).code(0);
+    orders.stream(&[&including_last[..], &["--yes"]].concat()).code(0);
     assert_eq!(orders.ids(), [other]);
 }
 
@@ -159,7 +163,7 @@ fn the_program_without_event_types_works_on_single_backups() {
     );
     let text = output(&program(&["cleanup"]).code(0));
     assert!(text.contains(&format!("kept order order-2 {}", &expired[28..])), "{text}");
-    program(&["cleanup", "--including-last"]).code(0);
+    program(&["cleanup", "--including-last", "--yes"]).code(0);
     assert_eq!(orders.ids(), [id.as_str()]);
     damage(&orders);
     program(&["verify", "--all"]).code(1);

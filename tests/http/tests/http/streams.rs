@@ -206,7 +206,14 @@ async fn expired_backups_are_removed_and_the_last_one_of_an_existing_stream_is_k
     let cleaned = client.post("/api/stream-backups/cleanup?wait=true", &json!({})).await;
     assert_eq!(cleaned.body["removed"][0]["objectId"], "order-2", "{cleaned:?}");
     assert_eq!(cleaned.body["kept"][0]["reason"], "lastOfExistingStream", "{cleaned:?}");
-    let body = json!({ "includingLast": true, "storageProfiles": ["local"] });
+    for confirm in [json!(null), json!("events")] {
+        let body = json!({ "includingLast": true, "confirm": confirm });
+        let refused = client.post("/api/stream-backups/cleanup?wait=true", &body).await;
+        let text = refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+        assert!(text.contains("`confirm`") && text.contains("local"), "{text}");
+    }
+    assert_eq!(client.get("/api/stream-backups").await.body["totalCount"], 1, "nothing is removed");
+    let body = json!({ "includingLast": true, "storageProfiles": ["local"], "confirm": "local" });
     let cleaned = client.post("/api/stream-backups/cleanup?wait=true", &body).await;
     assert_eq!(cleaned.body["removed"][0]["objectId"], "order-1", "{cleaned:?}");
     assert_eq!(client.get("/api/stream-backups").await.body["totalCount"], 0);

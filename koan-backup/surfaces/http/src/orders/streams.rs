@@ -1,11 +1,12 @@
 //! The orders of work on single backups of event streams.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use koan_backup_core::BackupId;
 use serde::Serialize;
 
-use super::restore::{Confirmation, check_confirmation, targets_of};
+use super::restore::{Confirmation, check_confirmation, require_names, targets_of};
 use super::{Findings, Order, Prepared, reported, require_profile};
 use crate::access::{Principal, Role};
 use crate::operations::OperationKind;
@@ -59,6 +60,28 @@ pub(crate) struct StreamCleanupOrder {
     pub(crate) profiles: Vec<String>,
     /// Whether the only backups of existing streams are removed as well.
     pub(crate) including_last: bool,
+    /// The names of the storage profiles, if the only backups are removed as well.
+    #[serde(skip)]
+    pub(crate) confirm: Option<String>,
+}
+
+impl StreamCleanupOrder {
+    /// Requires the names of the storage profiles if the only backups of existing streams are removed.
+    fn check_confirmation(&self, shared: &Shared) -> Result<(), Problem> {
+        if !self.including_last {
+            return Ok(());
+        }
+        let mut expected: BTreeSet<String> = self.profiles.iter().cloned().collect();
+        if expected.is_empty() {
+            expected.extend(shared.koan.capabilities().profiles.into_iter().map(|profile| profile.name));
+        }
+        require_names(self.confirm.as_deref().unwrap_or_default(), &expected).map_err(|names| {
+            let text = "`confirm` must be the name of the storage profile, because `includingLast` also removes the \
+                        only backups of existing streams there";
+            Problem::new(ProblemKind::Invalid, text)
+                .with_help(format!("the storage profiles are: {names}; separate several names by commas"))
+        })
+    }
 }
 
 impl Order for StreamBackupOrder {
@@ -214,6 +237,7 @@ impl Order for StreamCleanupOrder {
 
     async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
         self.profiles.iter().try_for_each(|profile| require_profile(shared, profile))?;
+        self.check_confirmation(shared)?;
         let shared = Arc::clone(shared);
         Ok(Prepared::new(move |context| async move {
             let mut cleanup = shared.koan.cleanup_expired_stream_backups().cancel_on(context.cancel_token());

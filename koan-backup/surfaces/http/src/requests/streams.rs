@@ -142,6 +142,8 @@ pub(crate) struct StreamCloneBody {
 pub(crate) struct StreamCleanupBody {
     /// Whether expired backups are removed even if they are the only backups of streams that exist.
     pub(crate) including_last: Option<bool>,
+    /// The names of the storage profiles, separated by commas. Required if `includingLast` is true.
+    pub(crate) confirm: Option<String>,
     /// The names of the storage profiles. Without this field, all profiles are cleaned up.
     #[schema(min_items = 1)]
     pub(crate) storage_profiles: Option<Vec<String>>,

@@ -303,7 +303,7 @@ pub(super) async fn delete(
         (status = 202, description = "The removal was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
         (status = 404, description = "There is no such profile", body = ProblemDocument),
-        (status = 422, description = "The body is not valid", body = ProblemDocument),
+        (status = 422, description = "The body is not valid, or the confirmation is missing", body = ProblemDocument),
         (status = 429, description = "Too many operations wait", body = ProblemDocument),
     )
 )]
@@ -317,6 +317,7 @@ pub(super) async fn clean_up(
     let order = StreamCleanupOrder {
         profiles: selected("storageProfiles", body.storage_profiles)?,
         including_last: body.including_last.unwrap_or_default(),
+        confirm: body.confirm,
     };
     start(&shared, &principal, &headers, wait, order).await
 }
