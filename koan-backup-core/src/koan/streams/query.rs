@@ -112,8 +112,8 @@ impl StreamBackupQuery {
         self
     }
 
-    /// Decrypts nothing, even if keys are configured, for a caller who must not learn what is encrypted. Encrypted backups
-    /// are listed without object id, and a query that depends on it, on metadata or on tags counts them in
+    /// Decrypts nothing, even if keys are configured, for a caller who must not learn what is encrypted. Encrypted
+    /// backups are listed without object id, and a query that depends on it, on metadata or on tags counts them in
     /// [`without_key`](StreamBackupPage::without_key), whether they match or not.
     pub fn without_keys(mut self) -> Self {
         self.keys = KeyUse::NotUsed;

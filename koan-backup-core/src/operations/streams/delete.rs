@@ -43,8 +43,8 @@ pub(crate) async fn run(
     Ok(RemovedStreamBackup::of(&handle))
 }
 
-/// Removes a backup whose `.meta` cannot be read: first its content, whose name is that of the backup, and the `.meta` last.
-/// No restore can use such a backup, and a removal that was interrupted can be repeated.
+/// Removes a backup whose `.meta` cannot be read: first its content, whose name is that of the backup, and the `.meta`
+/// last. No restore can use such a backup, and a removal that was interrupted can be repeated.
 async fn remove_unreadable(
     environment: &Environment,
     profile: Option<&str>,
