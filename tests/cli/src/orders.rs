@@ -22,7 +22,11 @@ fn main() -> ExitCode {
 
 async fn open() -> Result<Koan, Error> {
     let root = std::env::var_os("SHOP_STORAGE").map(PathBuf::from).expect("SHOP_STORAGE is set");
-    Koan::builder()
+    let mut builder = Koan::builder();
+    if let Some(recipient) = std::env::var("SHOP_RECIPIENT").ok().filter(|recipient| !recipient.is_empty()) {
+        builder = builder.encrypt_to(Recipients::keys([recipient])?);
+    }
+    builder
         .application("orders")
         .environment("test")
         .event_store(EventFiles::in_storage(Storage::local(root.join("events"))?))

@@ -58,6 +58,9 @@ async fn without_the_key_backups_are_listed_without_id_and_cannot_be_restored() 
     assert_eq!((page.backups.len(), page.backups[0].object_id.clone(), page.without_key), (1, None, 0));
     let page = koan.stream_backups().object_id(SECRET_ID).await.expect("listed");
     assert_eq!((page.backups.len(), page.without_key), (0, 1), "whether it matches is not known");
+    let with_key = shop.koan().await;
+    let page = with_key.stream_backups().object_id(SECRET_ID).without_keys().await.expect("listed");
+    assert_eq!((page.backups.len(), page.without_key), (0, 1), "the key is not used");
     let restore =
         koan.streams("patient").expect("declared").restore(&handle).on_conflict(ConflictMode::Overwrite);
     let error = restore.await.expect_err("no key");

@@ -30,7 +30,7 @@ pub struct StreamBackupPage {
     /// The `.meta` files that were examined and cannot be read. Whether their backups match is not known.
     pub unreadable: Vec<UnreadableStreamBackup>,
     /// The number of encrypted backups of which it is not known whether they match, because no key decrypts their
-    /// descriptions.
+    /// descriptions or the query uses no keys.
     pub without_key: usize,
 }
 

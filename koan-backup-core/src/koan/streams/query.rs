@@ -36,13 +36,22 @@ pub struct StreamBackupQuery {
     koan: Koan,
     filter: StreamFilter,
     profiles: Vec<String>,
+    keys: KeyUse,
+}
+
+/// Whether a query decrypts the descriptions of encrypted backups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum KeyUse {
+    #[default]
+    Used,
+    NotUsed,
 }
 
 impl StreamBackupQuery {
     pub(super) fn new(koan: Koan) -> Self {
         let application = Some(koan.environment.identity.clone());
         let filter = StreamFilter { application, ..StreamFilter::default() };
-        Self { koan, filter, profiles: Vec::new() }
+        Self { koan, filter, profiles: Vec::new(), keys: KeyUse::default() }
     }
 
     /// Selects backups with this object name.
@@ -103,6 +112,14 @@ impl StreamBackupQuery {
         self
     }
 
+    /// Decrypts nothing, even if keys are configured, for a caller who must not learn what is encrypted. Encrypted
+    /// backups are listed without object id, and a query that depends on it, on metadata or on tags counts them in
+    /// [`without_key`](StreamBackupPage::without_key), whether they match or not.
+    pub fn without_keys(mut self) -> Self {
+        self.keys = KeyUse::NotUsed;
+        self
+    }
+
     /// Returns at most `count` backups.
     pub fn take(mut self, count: usize) -> Self {
         self.filter.take = Some(count);
@@ -120,14 +137,17 @@ impl IntoFuture for StreamBackupQuery {
             for profile in &self.profiles {
                 environment.storage(Some(profile))?;
             }
-            // Backups are listed without their object ids if no key is available.
-            let identities = environment.identities().await.unwrap_or_else(|error| {
-                tracing::warn!(
-                    target: "koan::backup", error = %error.chain(),
-                    "no keys are available, so encrypted single backups are listed without their object ids"
-                );
-                Identities::default()
-            });
+            let identities = match self.keys {
+                KeyUse::NotUsed => Identities::default(),
+                // Backups are listed without their object ids if no key is available.
+                KeyUse::Used => environment.identities().await.unwrap_or_else(|error| {
+                    tracing::warn!(
+                        target: "koan::backup", error = %error.chain(),
+                        "no keys are available, so encrypted single backups are listed without their object ids"
+                    );
+                    Identities::default()
+                }),
+            };
             let (identities, mut page) = (Arc::new(identities), StreamBackupPage::default());
             for (name, storage) in &environment.storages {
                 if self.profiles.is_empty() || self.profiles.contains(name) {

@@ -30,6 +30,8 @@ pub struct RemovedStreamBackup {
     pub object: String,
     /// The object id, if it is known.
     pub object_id: Option<String>,
+    /// Whether the backup was encrypted.
+    pub encrypted: bool,
     /// The storage profile.
     pub profile: String,
     /// The size of the content that was removed.
@@ -42,6 +44,7 @@ impl RemovedStreamBackup {
             id: handle.id,
             object: handle.object.clone(),
             object_id: handle.object_id.clone(),
+            encrypted: handle.is_encrypted(),
             profile: handle.profile.clone(),
             freed_bytes: handle.size_bytes,
         }
@@ -66,9 +69,7 @@ impl RemovedStreamBackup {
 /// was not, the error says so; the removal can be repeated by the id.
 pub(super) async fn remove(environment: &Environment, stored: &StoredStreamBackup<'_>) -> Result<()> {
     let (storage, id, meta) = (stored.storage, stored.meta.backup_id, &stored.meta_path);
-    if let Some(lease) = held(environment, storage, id).await? {
-        return Err(in_use(id, &lease));
-    }
+    require_unused(environment, storage, id).await?;
     let record = removal_path(meta)
         .ok_or_else(|| Error::new(ErrorKind::Internal, "the `.meta` of a single backup has another name"))?;
     let document = stored.meta.to_document()?;
@@ -96,9 +97,7 @@ pub(crate) async fn finish_record(
     let meta = StreamMeta::parse(&bytes)
         .map_err(|error| error.context(format!("removal record `{record}` cannot be used")))?;
     // The leases are read before the `.meta`: a process that may still publish the content holds a lease.
-    if let Some(lease) = held(environment, storage, meta.backup_id).await? {
-        return Err(in_use(meta.backup_id, &lease));
-    }
+    require_unused(environment, storage, meta.backup_id).await?;
     let is_of_deletion = meta_path(record).and_then(|path| meta_id(&path)) == Some(meta.backup_id);
     match current_meta(storage, record, meta.backup_id).await? {
         Some(current) if current.path != meta.path => {}
@@ -142,9 +141,7 @@ async fn finish(
     let content = Path::parse(&meta.path)
         .map_err(|source| Error::with_source(ErrorKind::Corrupt, "the `.meta` contains no path", source))?;
     let removed = async {
-        if let Some(lease) = held(environment, storage, id).await? {
-            return Err(in_use(id, &lease));
-        }
+        require_unused(environment, storage, id).await?;
         storage.remove_durably(&content).await?;
         storage.require_gone(&content).await
     };
@@ -155,14 +152,14 @@ async fn finish(
     storage.remove_durably(record).await
 }
 
-/// Returns a lease of a process that restores, rewrites or copies the backup.
-async fn held(environment: &Environment, storage: &Storage, id: BackupId) -> Result<Option<LeaseFile>> {
+/// Returns an error if a process restores, rewrites or copies the backup.
+pub(super) async fn require_unused(environment: &Environment, storage: &Storage, id: BackupId) -> Result<()> {
     for subject in [Subject::Restore(id), Subject::Rekey(id), Subject::Copy(id)] {
         if let Some(lease) = lease::find_held(storage, &environment.clock, &subject).await? {
-            return Ok(Some(lease));
+            return Err(in_use(id, &lease));
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 fn in_use(id: BackupId, lease: &LeaseFile) -> Error {

@@ -49,9 +49,13 @@ impl Failure {
     }
 
     /// Returns the error.
-    #[cfg(feature = "notify")]
     pub(crate) fn error(&self) -> &Error {
         &self.error
+    }
+
+    /// Returns the remedy.
+    pub(crate) fn help(&self) -> Option<&str> {
+        self.help.as_deref().or_else(|| self.error.help())
     }
 
     /// Returns how a command ends that returns this error.

@@ -150,6 +150,13 @@ fn succeeded(result: &impl Serialize, findings: Findings) -> Result<WorkResult> 
     })
 }
 
+/// Returns the result of work that concerned single backups. What is encrypted in the backups is not part of the
+/// record.
+fn reported(shared: &Shared, report: &impl Serialize, findings: Findings) -> Result<WorkResult> {
+    succeeded(report, findings)
+        .map(|result| result.with_value(|value| crate::streams::hide_encrypted(shared, value)))
+}
+
 /// Whether a report contains something that a person should read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Findings {

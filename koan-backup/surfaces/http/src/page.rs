@@ -15,6 +15,7 @@ mod compare;
 mod coverage;
 mod form;
 mod frame;
+mod list;
 mod operation;
 mod operations;
 mod overview;

@@ -1,9 +1,10 @@
 //! The event streams and the single backups that a request names.
 
-use koan_backup_core::streams::{StreamBackupHandle, Streams};
-use koan_backup_core::{BackupId, Error, ErrorKind};
+use koan_backup_core::streams::{StreamBackupHandle, StreamBackupQuery, Streams};
+use koan_backup_core::{BackupId, Error, ErrorKind, Koan};
 use serde_json::{Map, Value};
 
+use crate::access::Role;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::Shared;
 
@@ -38,6 +39,13 @@ pub(crate) async fn require_existing(streams: &Streams, id: &str) -> Result<(), 
     }
     let text = format!("the event store has no `{}` with the object id in the request", streams.object());
     Err(Problem::new(ProblemKind::NotFound, text))
+}
+
+/// Returns a query of the single backups. That of a viewer does not use what is encrypted: the number of the results
+/// would confirm a guess.
+pub(crate) fn query_for(koan: &Koan, role: Role) -> StreamBackupQuery {
+    let query = koan.stream_backups();
+    if role >= Role::Operator { query } else { query.without_keys() }
 }
 
 /// Finds a single backup by its id.
@@ -110,10 +118,19 @@ pub(crate) fn shows_ids(shared: &Shared, object: &str) -> bool {
     shared.koan.capabilities().event_streams.get(object).is_some_and(|streams| !streams.encrypt)
 }
 
-/// Returns the name of an aggregate for the record of an operation, without its id if it is encrypted.
+/// Returns the name of an aggregate for the record of an operation, without its id if its type hides it.
 pub(crate) fn name_of(shared: &Shared, object: &str, id: &str) -> String {
     let name = if shows_ids(shared, object) { format!("{object} {id}") } else { object.to_owned() };
     name.chars().take(MAX_NAME_LENGTH).collect()
+}
+
+/// Returns the name of the aggregate that an operation restores or verifies from a backup. The backup may be encrypted
+/// although its type does not require it any more.
+pub(crate) fn name_from(shared: &Shared, backup: &StreamBackupHandle, id: Option<&str>) -> String {
+    match id {
+        Some(id) if !backup.is_encrypted() => name_of(shared, &backup.object, id),
+        _ => backup.object.clone(),
+    }
 }
 
 /// Removes what is encrypted of a single backup from a report: its object id, description, metadata and tags.
@@ -137,6 +154,7 @@ pub(crate) fn hide_encrypted(shared: &Shared, report: &mut Value) {
 /// Returns whether a part of a report describes an encrypted single backup or an encrypted stream.
 fn is_encrypted(shared: &Shared, fields: &Map<String, Value>) -> bool {
     let has_keys = fields.get("keyIds").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty());
+    let is_marked = fields.get("encrypted").and_then(Value::as_bool) == Some(true);
     let object = fields.get("object").and_then(Value::as_str);
-    has_keys || object.is_some_and(|object| !shows_ids(shared, object))
+    has_keys || is_marked || object.is_some_and(|object| !shows_ids(shared, object))
 }

@@ -107,6 +107,21 @@ impl Orders {
         found
     }
 
+    /// Returns the files of the default profile whose names contain a text.
+    pub(crate) fn files(&self, text: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        collect(&self.root().join("local"), &mut found);
+        let has_text =
+            |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(text));
+        found.retain(has_text);
+        found
+    }
+
+    /// Returns the `.meta` of a single backup in the default profile.
+    pub(crate) fn meta(&self, id: &str) -> PathBuf {
+        self.files(&format!("{id}.meta")).pop().expect("a `.meta`")
+    }
+
     fn events(&self) -> EventFiles {
         EventFiles::in_storage(Storage::local(self.root().join("events")).expect("a directory"))
     }

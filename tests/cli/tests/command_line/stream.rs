@@ -63,12 +63,46 @@ fn several_aggregates_are_backed_up_and_restored_for_themselves() {
     let summary = orders.json(&["restore", &ids[0], &ids[1], "--continue-on-error"]);
     let summary = summary.last().expect("a summary");
     assert_eq!((&summary["failed"], &summary["succeeded"]), (&2.into(), &0.into()), "{summary}");
+    let keep = ["restore", &ids[0], &ids[1], "--on-conflict", "keep"];
+    let assert = orders.stream(&keep).code(0);
+    assert!(output(&assert).contains("0 aggregates restored, 2 kept\n"), "{}", output(&assert));
+    for (arguments, kept) in [(&keep[..], 2), (&["restore", &ids[0], "--on-conflict", "keep"], 1)] {
+        let summary = orders.json(arguments).pop().expect("a summary");
+        let counts = (&summary["total"], &summary["succeeded"], &summary["kept"]);
+        assert_eq!(counts, (&kept.into(), &0.into(), &kept.into()), "{summary}");
+    }
     orders.append("order-1");
     let restore = ["restore", &ids[0], &ids[1], "--on-conflict", "overwrite", "--yes"];
     let assert = orders.stream(&restore).code(0);
     assert!(output(&assert).contains("2 aggregates restored\n"), "{}", output(&assert));
     let order = orders.order("order-1").expect("the order exists");
     assert_eq!(order.as_array().map(Vec::len), Some(2), "{order}");
+}
+
+#[test]
+fn a_backup_that_is_not_found_does_not_prevent_the_others() {
+    let orders = Orders::new(&["order-1", "order-2"]);
+    let id = orders.backup(&["order-1"]);
+    let absent = "01890000-0000-7000-8000-000000000000";
+    let keep = ["--on-conflict", "keep", "--continue-on-error"];
+    let assert = orders.stream(&[&["restore", absent, &id], &keep[..]].concat()).code(3);
+    assert!(output(&assert).contains("0 aggregates restored, 1 kept, 1 failed\n"), "{}", output(&assert));
+    let text = errors(&assert);
+    assert!(text.contains(&format!("single backup {absent} was not restored")), "{text}");
+    assert!(text.contains("`stream list`"), "{text}");
+    let messages = orders.json(&[&["restore", &id, "00000000"], &keep[..]].concat());
+    let failure = messages.iter().find(|message| message["messageType"] == "failure").expect("a failure");
+    assert_eq!(failure["backup"], "00000000", "{failure}");
+    let summary = messages.last().expect("a summary");
+    assert_eq!((&summary["total"], &summary["failed"]), (&2.into(), &1.into()), "{summary}");
+    orders.stream(&["restore", absent, "00000000", "--continue-on-error"]).code(10);
+    // Without the flag, nothing is begun.
+    orders.stream(&["restore", absent, &id, "--on-conflict", "keep"]).code(10);
+
+    let assert = orders.stream(&["verify", absent, &id]).code(10);
+    assert!(output(&assert).starts_with("valid order order-1"), "{}", output(&assert));
+    assert!(output(&assert).contains("2 single backups, 0 damaged, 0 not verified completely, 1 could not"));
+    assert!(errors(&assert).contains(&format!("single backup {absent} could not be verified")));
 }
 
 #[test]

@@ -95,6 +95,13 @@ async fn a_role_sees_only_its_buttons_and_a_viewer_no_encrypted_ids() {
         assert_eq!(shown.contains(&format!("{id}/restore\"")), may_restore, "{shown}");
         assert_eq!(shown.contains(&format!("{id}/delete\"")), may_restore, "{shown}");
     }
+    let browser = Browser::signed_in(&client, VIEWER).await;
+    let (_, coverage) = browser.get("/ui/coverage").await;
+    for (heading, is_used) in [("Name", true), ("Declared at", true), ("Entity", false), ("Struct at", false)]
+    {
+        let has_heading = coverage.contains(&format!("scope=\"col\">{heading}</th>"));
+        assert_eq!(has_heading, is_used, "event types are not called {heading}: {coverage}");
+    }
     let without = Client::start().await;
     let browser = Browser::signed_in(&without, VIEWER).await;
     let (_, overview) = browser.get("/ui").await;

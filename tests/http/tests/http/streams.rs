@@ -1,5 +1,7 @@
 //! Single backups of event streams.
 
+use std::time::Duration;
+
 use koan_backup::event_store::NewEvent;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -133,7 +135,19 @@ async fn all_or_some_aggregates_are_backed_up_and_a_failure_is_part_of_the_repor
     assert_eq!(result["failures"][0]["objectId"], "absent", "{result}");
     let none = client.post("/api/streams/order/backup?wait=true", &json!({ "objectIds": ["absent"] })).await;
     none.problem(StatusCode::NOT_FOUND, "not-found");
-    for body in [json!({ "objectIds": [] }), json!({ "maxConcurrency": 0 }), json!({ "storageProfile": 1 })] {
+    let started = client.post("/api/streams/order/backup", &json!({ "objectIds": ["absent"] })).await;
+    let ended = client.ended(&started.body).await;
+    assert_eq!(ended["status"], "failed", "{ended}");
+    assert_eq!(ended["result"]["failures"][0]["objectId"], "absent", "the report is kept: {ended}");
+    let contradiction = json!({ "full": true, "withoutDocument": true });
+    let one = client.post("/api/streams/order/order-1/backup", &contradiction).await;
+    one.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+    for body in [
+        json!({ "objectIds": [] }),
+        json!({ "maxConcurrency": 0 }),
+        json!({ "storageProfile": 1 }),
+        contradiction,
+    ] {
         let refused = client.post("/api/streams/order/backup", &body).await;
         refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
     }
@@ -153,8 +167,11 @@ async fn a_list_is_filtered_by_time_tag_metadata_and_storage_profile() {
     let (client, _) = Client::with_streams().await;
     let body = json!({ "tags": ["a", "b"], "metadata": { "ticket": "x=1" } });
     let made = client.post("/api/streams/order/order-1/backup?wait=true", &body).await.body;
-    client.stream_backup("order", "order-2").await;
+    // The times of the two backups differ.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let later = client.post("/api/streams/order/order-2/backup?wait=true", &json!({})).await.body;
     let at = made["createdAt"].as_str().expect("a time");
+    let between = later["createdAt"].as_str().expect("a time");
     let id = &made["id"];
     let found = async |query: &str| {
         let list = client.get(&format!("/api/stream-backups?{query}")).await.body;
@@ -170,7 +187,9 @@ async fn a_list_is_filtered_by_time_tag_metadata_and_storage_profile() {
     assert_eq!(found("tag=a&tag=c").await, [] as [Value; 0]);
     assert_eq!(found("metadata=ticket%3Dx%3D1").await, std::slice::from_ref(id));
     assert_eq!(found(&format!("createdAfter={at}")).await.len(), 2);
-    assert!(!found(&format!("createdBefore={at}")).await.contains(id), "the end is not included");
+    assert_eq!(found(&format!("createdAfter={between}")).await, std::slice::from_ref(&later["id"]));
+    assert_eq!(found(&format!("createdBefore={between}")).await, std::slice::from_ref(id));
+    assert_eq!(found(&format!("createdBefore={at}")).await, [] as [Value; 0], "the end is not included");
     assert_eq!(found("storageProfile=local").await.len(), 2);
     for query in
         ["metadata=ticket", "createdAfter=2026-01-02T00:00:00Z&createdBefore=2026-01-01T00:00:00Z", "page=0"]
@@ -179,7 +198,7 @@ async fn a_list_is_filtered_by_time_tag_metadata_and_storage_profile() {
         refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
     }
     let unknown = client.get("/api/stream-backups?storageProfile=absent").await;
-    assert!(unknown.status.is_client_error(), "{unknown:?}");
+    unknown.problem(StatusCode::NOT_FOUND, "not-found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +213,14 @@ async fn expired_backups_are_removed_and_the_last_one_of_an_existing_stream_is_k
     let cleaned = client.post("/api/stream-backups/cleanup?wait=true", &json!({})).await;
     assert_eq!(cleaned.body["removed"][0]["objectId"], "order-2", "{cleaned:?}");
     assert_eq!(cleaned.body["kept"][0]["reason"], "lastOfExistingStream", "{cleaned:?}");
-    let body = json!({ "includingLast": true, "storageProfiles": ["local"] });
+    for confirm in [json!(null), json!("events")] {
+        let body = json!({ "includingLast": true, "confirm": confirm });
+        let refused = client.post("/api/stream-backups/cleanup?wait=true", &body).await;
+        let text = refused.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid-request");
+        assert!(text.contains("`confirm`") && text.contains("local"), "{text}");
+    }
+    assert_eq!(client.get("/api/stream-backups").await.body["totalCount"], 1, "nothing is removed");
+    let body = json!({ "includingLast": true, "storageProfiles": ["local"], "confirm": "local" });
     let cleaned = client.post("/api/stream-backups/cleanup?wait=true", &body).await;
     assert_eq!(cleaned.body["removed"][0]["objectId"], "order-1", "{cleaned:?}");
     assert_eq!(client.get("/api/stream-backups").await.body["totalCount"], 0);

@@ -30,6 +30,8 @@ pub struct StreamRestoreReport {
     pub object: String,
     /// The object id that was restored: that of the backup, or that of the clone.
     pub object_id: String,
+    /// Whether the backup is encrypted.
+    pub encrypted: bool,
     /// What was done with the aggregate.
     pub outcome: StreamRestoreOutcome,
     /// The number of events that were written, of all streams.
@@ -58,6 +60,7 @@ impl StreamRestoreReport {
             backup: stored.meta.backup_id,
             object: object.to_owned(),
             object_id: object_id.to_owned(),
+            encrypted: stored.meta.encryption.is_some(),
             outcome: StreamRestoreOutcome::Restored,
             events: 0,
             snapshots: 0,

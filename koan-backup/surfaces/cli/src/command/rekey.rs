@@ -2,12 +2,13 @@
 
 use clap::Args;
 use koan_backup_core::report::{RekeyReport, RekeySummary};
+use koan_backup_core::streams::StreamRekeySummary;
 use serde::Serialize;
 
-use crate::amounts::{count_of, length};
+use crate::amounts::{count, count_of, length};
 use crate::exit::Exit;
 use crate::failure::{Failure, Outcome};
-use crate::output::OutputArgs;
+use crate::output::{Output, OutputArgs};
 use crate::progress::Progress;
 use crate::reference::{Accepted, Wanted, called};
 use crate::session::Session;
@@ -125,13 +126,7 @@ impl RekeyArgs {
                 counts.failed
             )),
         }
-        if !output.is_json() && (!streams.rekeyed.is_empty() || !streams.failed.is_empty()) {
-            let rewritten = count_of(length(&streams.rekeyed), "single backup");
-            output.line(format!("{rewritten} rewritten, {} failed", streams.failed.len()));
-        }
-        for (id, error) in &streams.failed {
-            output.warning(&format!("single backup {id} was not rewritten: {}", error.chain()));
-        }
+        print_streams(output, streams);
         for (id, error) in &failed[failed.len().min(1)..] {
             output.warning(&format!("backup {id} was not rewritten: {}", error.chain()));
         }
@@ -142,6 +137,33 @@ impl RekeyArgs {
             Err(error) if unidentified => Err(Failure::from(error).with_help(help)),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Prints what was done with the single backups of event streams.
+fn print_streams(output: &Output, streams: &StreamRekeySummary) {
+    let rewritten = length(&streams.rekeyed);
+    let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let others: Vec<_> = [
+        (number(streams.unchanged), "without encrypted content"),
+        (length(&streams.failed), "failed"),
+        (length(&streams.cancelled), "not begun"),
+        (length(&streams.unreadable), "not readable"),
+        (number(streams.other_applications), "of other applications"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(number, what)| format!(", {} {what}", count(number)))
+    .collect();
+    if !output.is_json() && (rewritten > 0 || !others.is_empty()) {
+        output.line(format!("{} rewritten{}", count_of(rewritten, "single backup"), others.concat()));
+    }
+    streams.rekeyed.iter().flat_map(|report| &report.warnings).for_each(|warning| output.warning(warning));
+    for (id, error) in &streams.failed {
+        output.warning(&format!("single backup {id} was not rewritten: {}", error.chain()));
+    }
+    for file in &streams.unreadable {
+        output.warning(&format!("`{}` in profile `{}`: {}", file.path, file.profile, file.problem));
     }
 }
 

@@ -25,23 +25,17 @@ impl Outcome {
         }
         match ended {
             Ok(Ok(WorkResult { value, completion })) => {
-                let status = match completion {
-                    Completion::Complete => OperationStatus::Completed,
-                    Completion::WithWarnings => OperationStatus::CompletedWithWarnings,
+                let (status, error) = match completion {
+                    Completion::Complete => (OperationStatus::Completed, None),
+                    Completion::WithWarnings => (OperationStatus::CompletedWithWarnings, None),
+                    Completion::Failed(error) => {
+                        let failed = Self::of_failure(error, active);
+                        (failed.status, failed.error)
+                    }
                 };
-                Self { status, result: Some(value), error: None }
+                Self { status, result: Some(value), error }
             }
-            Ok(Err(error)) => {
-                let is_cancelled = error.kind() == ErrorKind::Cancelled
-                    && !error.has_remaining_changes()
-                    && active.is_cancellation_requested()
-                    && !active.has_published()
-                    && !active.kind().works_in_steps();
-                Self::of_error(
-                    if is_cancelled { OperationStatus::Cancelled } else { OperationStatus::Failed },
-                    error,
-                )
-            }
+            Ok(Err(error)) => Self::of_failure(error, active),
             // The payload of a panic may contain the content of a record, and the panic hook has reported it.
             Err(error) if error.is_panic() => Self::failed(
                 Problem::new(
@@ -58,6 +52,17 @@ impl Outcome {
                 .with_help("check what the work has changed before you start it again"),
             ),
         }
+    }
+
+    /// Returns the outcome of work that returned an error.
+    fn of_failure(error: Error, active: &ActiveOperation) -> Self {
+        let is_cancelled = error.kind() == ErrorKind::Cancelled
+            && !error.has_remaining_changes()
+            && active.is_cancellation_requested()
+            && !active.has_published()
+            && !active.kind().works_in_steps();
+        let status = if is_cancelled { OperationStatus::Cancelled } else { OperationStatus::Failed };
+        Self::of_error(status, error)
     }
 
     /// Returns the outcome of an operation that was cancelled before its work started.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use koan_backup_core::{Event, Result};
+use koan_backup_core::{Error, Event, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::active::ActiveOperation;
@@ -49,20 +49,22 @@ impl WorkContext {
     }
 }
 
-/// What successful work returns.
-#[derive(Clone, Debug, PartialEq)]
+/// What work returns that has a result.
+#[derive(Debug)]
 pub(crate) struct WorkResult {
     pub(super) value: serde_json::Value,
     pub(super) completion: Completion,
 }
 
-/// Whether successful work had warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How work ended that has a result.
+#[derive(Debug)]
 pub(super) enum Completion {
     /// The work had no warnings.
     Complete,
     /// The result contains warnings.
     WithWarnings,
+    /// The work failed, and the result says what it did before.
+    Failed(Error),
 }
 
 impl WorkResult {
@@ -74,6 +76,11 @@ impl WorkResult {
     /// Creates the result of work that succeeded with warnings, which `value` contains.
     pub(crate) fn completed_with_warnings(value: serde_json::Value) -> Self {
         Self { value, completion: Completion::WithWarnings }
+    }
+
+    /// Returns the result of work that failed; the value says what it did before.
+    pub(crate) fn into_failed(self, error: Error) -> Self {
+        Self { completion: Completion::Failed(error), ..self }
     }
 
     /// Changes the value.

@@ -144,14 +144,18 @@ pub(crate) fn targets_of<'a>(
 
 /// Requires the names of the databases into which a restore writes, separated by commas.
 pub(super) fn check_confirmation(confirmed: &str, expected: &BTreeSet<String>) -> Result<(), Problem> {
+    let text =
+        "`confirm` must be the name of the database, because the restore changes or deletes records there";
+    require_names(confirmed, expected).map_err(|names| {
+        Problem::new(ProblemKind::Invalid, text)
+            .with_help(format!("the databases are: {names}; separate several names by commas"))
+    })
+}
+
+/// Requires these names, separated by commas. Returns them if the text contains others.
+pub(super) fn require_names(confirmed: &str, expected: &BTreeSet<String>) -> Result<(), String> {
     let names = expected.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let parts: BTreeSet<String> = confirmed.split(',').map(|part| part.trim().to_owned()).collect();
     // A name may contain a comma.
-    if parts == *expected || confirmed.trim() == names {
-        return Ok(());
-    }
-    let text =
-        "`confirm` must be the name of the database, because the restore changes or deletes records there";
-    Err(Problem::new(ProblemKind::Invalid, text)
-        .with_help(format!("the databases are: {names}; separate several names by commas")))
+    if parts == *expected || confirmed.trim() == names { Ok(()) } else { Err(names) }
 }

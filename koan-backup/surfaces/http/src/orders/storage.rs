@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Findings, Order, Prepared, require_profile, succeeded};
+use super::{Findings, Order, Prepared, reported, require_profile, succeeded};
 use crate::access::{Principal, Role};
 use crate::backups::{self, Accepted};
 use crate::operations::OperationKind;
@@ -180,9 +180,9 @@ impl Order for MaintenanceOrder {
             return Err(Problem::new(ProblemKind::Invalid, text));
         }
         self.profiles.iter().try_for_each(|profile| require_profile(shared, profile))?;
-        let koan = shared.koan.clone();
+        let shared = Arc::clone(shared);
         Ok(Prepared::new(move |context| async move {
-            let mut maintenance = koan.maintenance().cancel_on(context.cancel_token());
+            let mut maintenance = shared.koan.maintenance().cancel_on(context.cancel_token());
             if !self.retention {
                 maintenance = maintenance.without_retention();
             }
@@ -194,7 +194,7 @@ impl Order for MaintenanceOrder {
             }
             let report = maintenance.await?;
             // A task that another process prevented was not performed.
-            succeeded(&report, Findings::unless_empty([report.is_clean(), !report.is_busy()]))
+            reported(&shared, &report, Findings::unless_empty([report.is_clean(), !report.is_busy()]))
         }))
     }
 }

@@ -1,14 +1,15 @@
 //! The orders of work on single backups of event streams.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use koan_backup_core::BackupId;
 use serde::Serialize;
 
-use super::restore::{Confirmation, check_confirmation, targets_of};
-use super::{Findings, Order, Prepared, require_profile, succeeded};
+use super::restore::{Confirmation, check_confirmation, require_names, targets_of};
+use super::{Findings, Order, Prepared, reported, require_profile};
 use crate::access::{Principal, Role};
-use crate::operations::{OperationKind, WorkResult};
+use crate::operations::OperationKind;
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::restore::Conflict;
 use crate::requests::streams::{BulkSettings, StreamBackupSettings, StreamRestoreSettings};
@@ -59,16 +60,28 @@ pub(crate) struct StreamCleanupOrder {
     pub(crate) profiles: Vec<String>,
     /// Whether the only backups of existing streams are removed as well.
     pub(crate) including_last: bool,
+    /// The names of the storage profiles, if the only backups are removed as well.
+    #[serde(skip)]
+    pub(crate) confirm: Option<String>,
 }
 
-/// Returns the result of work on single backups. What is encrypted in the backups is not part of the record.
-fn reported(
-    shared: &Shared,
-    report: &impl Serialize,
-    findings: Findings,
-) -> koan_backup_core::Result<WorkResult> {
-    succeeded(report, findings)
-        .map(|result| result.with_value(|value| streams::hide_encrypted(shared, value)))
+impl StreamCleanupOrder {
+    /// Requires the names of the storage profiles if the only backups of existing streams are removed.
+    fn check_confirmation(&self, shared: &Shared) -> Result<(), Problem> {
+        if !self.including_last {
+            return Ok(());
+        }
+        let mut expected: BTreeSet<String> = self.profiles.iter().cloned().collect();
+        if expected.is_empty() {
+            expected.extend(shared.koan.capabilities().profiles.into_iter().map(|profile| profile.name));
+        }
+        require_names(self.confirm.as_deref().unwrap_or_default(), &expected).map_err(|names| {
+            let text = "`confirm` must be the name of the storage profile, because `includingLast` also removes the \
+                        only backups of existing streams there";
+            Problem::new(ProblemKind::Invalid, text)
+                .with_help(format!("the storage profiles are: {names}; separate several names by commas"))
+        })
+    }
 }
 
 impl Order for StreamBackupOrder {
@@ -126,17 +139,13 @@ impl Order for StreamBackupsOrder {
             let backups = settings.many(builder, &bulk).cancel_on(cancel.clone());
             let report =
                 backups.on_progress(move |made| progress(count(made.processed), count(made.total))).await?;
-            // What was made before a failure is part of the report, which says what was not made.
-            if report.is_fully_failed() || (cancel.is_cancelled() && !report.is_fully_successful()) {
-                return Err(match report.require_success() {
-                    Err(error) => error,
-                    Ok(_) => koan_backup_core::Error::new(
-                        koan_backup_core::ErrorKind::Internal,
-                        "no event stream was backed up",
-                    ),
-                });
-            }
-            reported(&shared, &report, Findings::unless_empty([report.is_fully_successful()]))
+            let result = reported(&shared, &report, Findings::unless_empty([report.is_fully_successful()]))?;
+            let has_failed = report.is_fully_failed() || cancel.is_cancelled();
+            Ok(match report.require_success() {
+                // The result says what was made before, and what was not.
+                Err(error) if has_failed => result.into_failed(error),
+                _ => result,
+            })
         });
         Ok(Prepared { backup_name: Some(object), storage_profile, ..prepared })
     }
@@ -170,7 +179,7 @@ impl Order for StreamRestoreOrder {
         if confirmation == Confirmation::Always || settings.conflict == Some(Conflict::Overwrite) {
             check_confirmation(settings.confirm.as_deref().unwrap_or_default(), &targets)?;
         }
-        let name = streams::name_of(shared, &object, clone_as.as_deref().unwrap_or(&id));
+        let name = streams::name_from(shared, &handle, Some(clone_as.as_deref().unwrap_or(&id)));
         let shared = Arc::clone(shared);
         let prepared = Prepared::new(move |context| async move {
             let restore = match clone_as {
@@ -205,14 +214,14 @@ impl Order for StreamVerifyOrder {
             require_profile(shared, profile)?;
         }
         let handle = streams::find(shared, backup, profile.as_deref()).await?;
-        let name = streams::name_of(shared, &handle.object, handle.object_id.as_deref().unwrap_or_default());
+        let name = streams::name_from(shared, &handle, handle.object_id.as_deref());
         let shared = Arc::clone(shared);
         let prepared = Prepared::new(move |context| async move {
             let verify = shared.koan.verify_stream_backup(&handle).cancel_on(context.cancel_token());
             let report = verify.await?.require_valid()?;
             reported(&shared, &report, Findings::unless_empty([report.note.is_none()]))
         });
-        let (backup_name, backup_id) = (Some(name.trim_end().to_owned()), Some(backup));
+        let (backup_name, backup_id) = (Some(name), Some(backup));
         Ok(Prepared { backup_name, backup_id, storage_profile: profile, ..prepared })
     }
 }
@@ -228,6 +237,7 @@ impl Order for StreamCleanupOrder {
 
     async fn prepare(self, shared: &Arc<Shared>, _: &Principal) -> Result<Prepared, Problem> {
         self.profiles.iter().try_for_each(|profile| require_profile(shared, profile))?;
+        self.check_confirmation(shared)?;
         let shared = Arc::clone(shared);
         Ok(Prepared::new(move |context| async move {
             let mut cleanup = shared.koan.cleanup_expired_stream_backups().cancel_on(context.cancel_token());

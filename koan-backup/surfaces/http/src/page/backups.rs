@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::chart::Point;
 use super::form::{Chosen, filled};
 use super::frame::{Refresh, Screen, View};
-use super::state::Level;
+use super::list::{ListFilter, ListPage, PAGE_SIZE, unreadable};
 use super::table::Column::{Number, Text};
 use super::table::card;
 use super::wording::sentence;
@@ -25,9 +25,6 @@ use crate::problem::{Problem, ProblemKind};
 use crate::requests::QueryParameters;
 use crate::series::{self, Verifications, Verified};
 use crate::state::{AppState, Shared};
-
-/// The number of backups on a page of the list.
-const PAGE_SIZE: usize = 50;
 
 /// The filter of the list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -74,6 +71,11 @@ impl Filter {
         let [name, tag, entity, from, to, state] = [name, tag, entity, from, to, state].map(filled);
         Self { name, tag, entity, from, to, state, ..self }
     }
+}
+
+impl ListFilter for Filter {
+    const ROUTE: &'static str = "/backups";
+    const ITEM: &'static str = "backup";
 
     fn is_set(&self) -> bool {
         [&self.name, &self.tag, &self.entity, &self.from, &self.to, &self.state]
@@ -82,12 +84,12 @@ impl Filter {
             || self.all.is_some()
     }
 
-    /// Returns the address of another page of the list.
-    fn address(&self, page: usize) -> Result<String, Problem> {
-        let filter = Self { page: Some(page), ..self.clone() };
-        let query = serde_html_form::to_string(filter)
-            .map_err(|_| Problem::new(ProblemKind::Internal, "the address of a page cannot be composed"))?;
-        Ok(format!("/backups?{query}"))
+    fn page(&self) -> Option<usize> {
+        self.page
+    }
+
+    fn at_page(&self, page: usize) -> Self {
+        Self { page: Some(page), ..self.clone() }
     }
 }
 
@@ -100,7 +102,6 @@ pub(super) async fn show(
     let view = View::new(&shared, &caller);
     let filter = filter.cleaned();
     let catalog = shared.koan.catalog();
-    let number = filter.page.unwrap_or(1).clamp(1, 1_000_000);
     let mut query = if filter.all.is_some() { catalog.query() } else { catalog.own() };
     if let Some(name) = &filter.name {
         query = query.called(name);
@@ -127,7 +128,7 @@ pub(super) async fn show(
         Some("cancelled") => query.statuses([BackupStatus::Cancelled]),
         Some(_) => return Err(Problem::new(ProblemKind::Invalid, "the list has no such state")),
     };
-    let query = query.sort_by(SortBy::Time, Order::Descending).skip((number - 1) * PAGE_SIZE).take(PAGE_SIZE);
+    let query = query.sort_by(SortBy::Time, Order::Descending).skip(filter.skipped()).take(PAGE_SIZE);
     let page = query.await?;
     let verifications = catalog.verifications_of(&page.entries).await?;
     let points = match &filter.name {
@@ -135,60 +136,25 @@ pub(super) async fn show(
         None => Vec::new(),
     };
     let was_deleted = was_deleted(&shared, &filter).await?;
-    let pages = page.total.div_ceil(PAGE_SIZE);
-    let total = u64::try_from(page.total).unwrap_or(u64::MAX);
-    let is_beyond = page.entries.is_empty() && page.total > 0;
+    let list = ListPage::new(&view, &filter, page.total);
+    let hint = html! {
+        @if view.may(Role::Operator) { " Start one on the " a href=(view.link("")) { "overview" } "." }
+    };
     let content = html! {
         h1 {
-            @match (page.total, filter.is_set()) {
-                (0, false) => "There are no backups",
-                (_, false) => (wording::counted(total, "backup")),
-                (_, true) => { (wording::counted(total, "backup")) " of this filter" },
-            }
+            (list.heading())
             @if shared.koan.capabilities().profiles.len() > 1 && page.total > 0 { ", with copies" }
         }
         @if let Some(id) = filter.deleted.filter(|_| was_deleted) {
-            p.notice role="status" {
-                "Backup " (address::short(id)) " is not in " (filter.from_profile.as_deref().unwrap_or_default()) " any more."
-            }
+            (list.deleted(id, filter.from_profile.as_deref().unwrap_or_default()))
         }
         (form(&view, &filter))
         @if points.len() > 1 { (chart::sizes(&points)) }
-        @if page.entries.is_empty() {
-            p.empty {
-                @if is_beyond {
-                    "The list ends before this page. " a href=(view.link(filter.address(1)?)) { "Show its first page" }
-                } @else if filter.is_set() {
-                    "No backup matches the filter. " a href=(view.link("/backups")) { "Show all backups" }
-                }
-                @else {
-                    "Each backup appears here once it is published."
-                    @if view.may(Role::Operator) { " Start one on the " a href=(view.link("")) { "overview" } "." }
-                }
-            }
-        } @else {
-            (table(&view, &page.entries, &verifications))
-        }
-        @if pages > 1 && !is_beyond {
-            nav.pages aria-label="Pages" {
-                @if number > 1 { a href=(view.link(filter.address(number - 1)?)) { "Newer" } }
-                span { "Page " (number) " of " (pages) }
-                @if number < pages { a href=(view.link(filter.address(number + 1)?)) { "Older" } }
-            }
-        }
-        @if !page.unreadable.is_empty() {
-            section aria-labelledby="unreadable" {
-                h2 #unreadable { "Not readable" }
-                ul.problems {
-                    @for (profile, backup) in page.unreadable.iter().take(PAGE_SIZE) {
-                        li {
-                            (Level::Problem.mark())
-                            div { "Backup " (backup.id) " in " (profile) ": " (sentence(&backup.problem)) }
-                        }
-                    }
-                }
-            }
-        }
+        @if page.entries.is_empty() { (list.empty(&hint)?) } @else { (table(&view, &page.entries, &verifications)) }
+        (list.links()?)
+        (unreadable(page.unreadable.iter().map(|(profile, backup)| html! {
+            "Backup " (backup.id) " in " (profile) ": " (sentence(&backup.problem))
+        })))
     };
     Ok(view.page(Screen::Backups, "Backups", Refresh::Never, &content))
 }

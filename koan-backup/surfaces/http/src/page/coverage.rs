@@ -52,7 +52,7 @@ pub(super) async fn show(Viewer(caller): Viewer, State(shared): AppState) -> Res
         @if !inventory.excluded.is_empty() {
             section aria-labelledby="excluded" {
                 h2 #excluded { "Excluded with a reason" }
-                (card(&[Text("Entity"), Text("Reason"), Text("Declared at")], &html! {
+                (card(&[Text("Name"), Text("Reason"), Text("Declared at")], &html! {
                     @for entity in &inventory.excluded {
                         tr {
                             th scope="row" { (entity.entity) }
@@ -103,11 +103,11 @@ fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup
             } @else {
                 (card(
                     &[
-                        Text("Entity"),
+                        Text("Name"),
                         Text("Table"),
                         Text("Policy"),
                         Text("Policy from"),
-                        Text("Struct at"),
+                        Text("Declared at"),
                         Number("Records, last backup"),
                     ],
                     &html! {
@@ -130,7 +130,7 @@ fn included(view: &View<'_>, inventory: &Inventory, records: &Records) -> Markup
                                     @if entity.policy.encrypt { "encrypted" } @else { "as text" }
                                 }
                                 td data-label="Policy from" { (declared_by(entity)) }
-                                td data-label="Struct at" { code { (entity.location) } }
+                                td data-label="Declared at" { code { (entity.location) } }
                                 td.number data-label="Records, last backup" {
                                     @match records.get(&entity.entity) {
                                         Some((count, at)) => { (wording::number(*count)) div.detail { (view.time(*at)) } },

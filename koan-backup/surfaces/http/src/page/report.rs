@@ -20,7 +20,13 @@ pub(super) fn of(view: &View<'_>, operation: &Operation) -> Markup {
         // A cancellation is what a person wanted, so it is no alert.
         return match operation.status {
             OperationStatus::Cancelled => html! { p { (sentence(problem.text().detail)) } },
-            _ => failure(&problem),
+            _ => html! {
+                (failure(&problem))
+                // What was made before the failure exists.
+                @if operation.kind == OperationKind::StreamBackups {
+                    @if let Some(result) = &operation.result { (stream_report::backups(result)) }
+                }
+            },
         };
     }
     let empty = Value::Null;

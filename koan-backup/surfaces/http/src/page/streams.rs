@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::form::{Chosen, filled, visit_field};
 use super::frame::{Refresh, Screen, View};
+use super::list::{ListFilter, ListPage, PAGE_SIZE, unreadable};
 use super::state::Level;
 use super::table::Column::{Number, Text};
 use super::table::card;
@@ -16,12 +17,9 @@ use super::wording::sentence;
 use super::{address, wording};
 use crate::access::Role;
 use crate::access::extractor::Viewer;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::Problem;
 use crate::requests::QueryParameters;
 use crate::state::{AppState, Shared};
-
-/// The number of backups on a page of the list.
-const PAGE_SIZE: usize = 50;
 
 /// The filter of the list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,17 +44,22 @@ impl Filter {
         let Self { object, id, .. } = self.clone();
         Self { object: filled(object), id: id.filter(|id| !id.is_empty()), ..self }
     }
+}
+
+impl ListFilter for Filter {
+    const ROUTE: &'static str = "/streams";
+    const ITEM: &'static str = "single backup";
 
     fn is_set(&self) -> bool {
         self.object.is_some() || self.id.is_some()
     }
 
-    /// Returns the address of another page of the list.
-    fn address(&self, page: usize) -> Result<String, Problem> {
-        let filter = Self { page: Some(page), ..self.clone() };
-        let query = serde_html_form::to_string(filter)
-            .map_err(|_| Problem::new(ProblemKind::Internal, "the address of a page cannot be composed"))?;
-        Ok(format!("/streams?{query}"))
+    fn page(&self) -> Option<usize> {
+        self.page
+    }
+
+    fn at_page(&self, page: usize) -> Self {
+        Self { page: Some(page), ..self.clone() }
     }
 }
 
@@ -68,7 +71,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let view = View::new(&shared, &caller);
     let filter = filter.cleaned();
-    let mut query = shared.koan.stream_backups();
+    let mut query = crate::streams::query_for(&shared.koan, caller.role());
     if let Some(object) = &filter.object {
         query = query.object(object);
     }
@@ -76,62 +79,31 @@ pub(super) async fn show(
         query = query.object_id(id);
     }
     let found = query.await?;
-    let number = filter.page.unwrap_or(1).clamp(1, 1_000_000);
-    let total = found.backups.len();
-    let pages = total.div_ceil(PAGE_SIZE);
-    let shown: Vec<_> = found.backups.iter().skip((number - 1) * PAGE_SIZE).take(PAGE_SIZE).collect();
-    let count = u64::try_from(total).unwrap_or(u64::MAX);
+    let list = ListPage::new(&view, &filter, found.backups.len());
+    let shown: Vec<_> = found.backups.iter().skip(filter.skipped()).take(PAGE_SIZE).collect();
     let was_deleted = was_deleted(&shared, &filter).await?;
     let without_key = u64::try_from(found.without_key).unwrap_or(u64::MAX);
     let content = html! {
-        h1 {
-            @match (total, filter.is_set()) {
-                (0, false) => "There are no single backups",
-                (_, false) => (wording::counted(count, "single backup")),
-                (_, true) => { (wording::counted(count, "single backup")) " of this filter" },
-            }
-        }
+        h1 { (list.heading()) }
         @if let Some(id) = filter.deleted.filter(|_| was_deleted) {
-            p.notice role="status" {
-                "Single backup " (address::short(id)) " is not in "
-                (filter.from_profile.as_deref().unwrap_or_default()) " any more."
-            }
+            (list.deleted(id, filter.from_profile.as_deref().unwrap_or_default()))
         }
         p.lead { "A single backup contains the event streams of one aggregate." }
         @if view.may(Role::Operator) { (backup_form(&view)) }
         (filter_form(&view, &filter))
-        @if shown.is_empty() { (empty(&view, &filter, total)?) } @else { (table(&view, &shown)) }
-        @if pages > 1 && !shown.is_empty() {
-            nav.pages aria-label="Pages" {
-                @if number > 1 { a href=(view.link(filter.address(number - 1)?)) { "Newer" } }
-                span { "Page " (number) " of " (pages) }
-                @if number < pages { a href=(view.link(filter.address(number + 1)?)) { "Older" } }
-            }
-        }
+        @if shown.is_empty() { (list.empty(&html! {})?) } @else { (table(&view, &shown)) }
+        (list.links()?)
         @if without_key > 0 {
             p {
                 (Level::Attention.says(&wording::counted(without_key, "encrypted backup")))
-                " may match as well. No key decrypts the object id."
+                " may match as well. "
+                @if view.may(Role::Operator) { "No key decrypts the object id." }
+                @else { "A viewer does not see the object id." }
             }
         }
-        (unreadable(&found.unreadable))
+        (unreadable(found.unreadable.iter().map(unreadable_file)))
     };
     Ok(view.page(Screen::Streams, "Event streams", Refresh::Never, &content))
-}
-
-fn empty(view: &View<'_>, filter: &Filter, total: usize) -> Result<Markup, Problem> {
-    let first = filter.address(1)?;
-    Ok(html! {
-        p.empty {
-            @if total > 0 {
-                "The list ends before this page. " a href=(view.link(first)) { "Show its first page" }
-            } @else if filter.is_set() {
-                "No single backup matches the filter. " a href=(view.link("/streams")) { "Show all single backups" }
-            } @else {
-                "Each single backup appears here once it is published."
-            }
-        }
-    })
 }
 
 /// Returns the object names that are backed up.
@@ -235,22 +207,8 @@ fn table(view: &View<'_>, backups: &[&StreamBackupHandle]) -> Markup {
     }
 }
 
-fn unreadable(files: &[UnreadableStreamBackup]) -> Markup {
-    html! {
-        @if !files.is_empty() {
-            section aria-labelledby="unreadable" {
-                h2 #unreadable { "Not readable" }
-                ul.problems {
-                    @for file in files.iter().take(PAGE_SIZE) {
-                        li {
-                            (Level::Problem.mark())
-                            div { code { (file.path) } " in " (file.profile) ": " (sentence(&file.problem)) }
-                        }
-                    }
-                }
-            }
-        }
-    }
+fn unreadable_file(file: &UnreadableStreamBackup) -> Markup {
+    html! { code { (file.path) } " in " (file.profile) ": " (sentence(&file.problem)) }
 }
 
 /// Returns whether the backup in the address is not in its storage profile.

@@ -142,6 +142,8 @@ pub(crate) struct StreamCloneBody {
 pub(crate) struct StreamCleanupBody {
     /// Whether expired backups are removed even if they are the only backups of streams that exist.
     pub(crate) including_last: Option<bool>,
+    /// The names of the storage profiles, separated by commas. Required if `includingLast` is true.
+    pub(crate) confirm: Option<String>,
     /// The names of the storage profiles. Without this field, all profiles are cleaned up.
     #[schema(min_items = 1)]
     pub(crate) storage_profiles: Option<Vec<String>>,
@@ -192,6 +194,9 @@ impl StreamBackupBody {
         let (tags, metadata) = (self.tags.unwrap_or_default(), self.metadata.unwrap_or_default());
         check_count("tags", tags.len())?;
         check_count("metadata", metadata.len())?;
+        if self.full == Some(true) && self.without_document == Some(true) {
+            return Err(invalid("withoutDocument", "cannot be true if `full` is true"));
+        }
         Ok(StreamBackupSettings {
             include_snapshots: self.include_snapshots.unwrap_or_default(),
             include_terminated: self.include_terminated.unwrap_or_default(),

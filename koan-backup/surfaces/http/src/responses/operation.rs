@@ -49,7 +49,8 @@ pub(crate) struct OperationDocument {
     /// The problem that ended the operation, in the form of an error response.
     #[schema(value_type = Option<Object>)]
     error: Option<Value>,
-    /// The result, once the operation has completed. A list contains no results.
+    /// The result, once the operation has completed. Backups of many event streams that failed have a result as well,
+    /// with those that were made before. A list contains no results.
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
 }

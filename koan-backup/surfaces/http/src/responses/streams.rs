@@ -56,7 +56,7 @@ pub(crate) struct StreamBackupList {
     /// Whether there is a previous page.
     has_previous: bool,
     /// The number of encrypted backups of which it is not known whether they match, because no key decrypts their
-    /// descriptions.
+    /// descriptions, or the caller is a viewer.
     without_key: usize,
     /// The backups that are not listed because their `.meta` cannot be read, with the reasons.
     unreadable: Vec<UnreadableStreamBackupItem>,

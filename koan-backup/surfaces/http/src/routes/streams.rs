@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::start::start;
-use crate::access::Principal;
 use crate::access::extractor::{Admin, Operator, Viewer};
+use crate::access::{Principal, Role};
 use crate::orders::{
     Confirmation, StreamBackupOrder, StreamBackupsOrder, StreamCleanupOrder, StreamRestoreOrder,
     StreamVerifyOrder,
@@ -191,7 +191,9 @@ pub(super) async fn list_of(
 ) -> Result<Json<StreamBackupList>, Problem> {
     let of = streams::of(&shared, &path.object)?;
     let list = page(&shared, &principal, &parameters.of(path.clone())).await?;
-    if list.is_empty() {
+    // Whether a stream exists says whether a guessed id is right.
+    let may_know = principal.role() >= Role::Operator || streams::shows_ids(&shared, &path.object);
+    if list.is_empty() && may_know {
         streams::require_existing(&of, &path.id).await?;
     }
     Ok(Json(list))
@@ -220,7 +222,8 @@ async fn page(
     parameters: &StreamListParameters,
 ) -> Result<StreamBackupList, Problem> {
     let page = parameters.page()?;
-    let found = parameters.apply(shared.koan.stream_backups())?.await?;
+    let query = streams::query_for(&shared.koan, principal.role());
+    let found = parameters.apply(query)?.await?;
     Ok(StreamBackupList::new(page, found, principal.role()))
 }
 
@@ -300,7 +303,7 @@ pub(super) async fn delete(
         (status = 202, description = "The removal was accepted", body = OperationDocument),
         (status = 200, description = "The report, if the client waits for it", body = Object),
         (status = 404, description = "There is no such profile", body = ProblemDocument),
-        (status = 422, description = "The body is not valid", body = ProblemDocument),
+        (status = 422, description = "The body is not valid, or the confirmation is missing", body = ProblemDocument),
         (status = 429, description = "Too many operations wait", body = ProblemDocument),
     )
 )]
@@ -314,6 +317,7 @@ pub(super) async fn clean_up(
     let order = StreamCleanupOrder {
         profiles: selected("storageProfiles", body.storage_profiles)?,
         including_last: body.including_last.unwrap_or_default(),
+        confirm: body.confirm,
     };
     start(&shared, &principal, &headers, wait, order).await
 }

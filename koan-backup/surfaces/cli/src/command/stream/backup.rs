@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use koan_backup_core::streams::{BulkBackupReport, StreamBackupHandle};
 
-use super::outcome::Counts;
+use super::outcome::{Counts, Failed};
 use super::reference::called;
 use crate::amounts::{count_of, size};
 use crate::arguments;
@@ -162,10 +162,12 @@ fn print(session: &Session<'_>, report: &BulkBackupReport) -> Exit {
     let counts = Counts {
         total: report.total,
         succeeded: report.succeeded(),
+        kept: None,
         failed: report.failed(),
         not_started: report.not_started(),
     };
-    counts.report(session, report.failures(), "backed up")
+    let failures: Vec<_> = report.failures().iter().map(Failed::from).collect();
+    counts.report(session, &failures, "backed up")
 }
 
 fn print_backup(session: &Session<'_>, handle: &StreamBackupHandle) {

@@ -8,6 +8,7 @@ use crate::amounts::{count_of, length, size};
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
+use crate::prompt::ConfirmArgs;
 use crate::session::Session;
 
 /// The flags of `stream cleanup`.
@@ -16,6 +17,8 @@ pub(crate) struct StreamCleanupArgs {
     /// Remove expired backups even if they are the only backups of streams that exist
     #[arg(long)]
     including_last: bool,
+    #[command(flatten)]
+    confirm: ConfirmArgs,
     /// Only this storage profile (repeatable)
     #[arg(long = "profile", value_name = "PROFILE")]
     pub(crate) profiles: Vec<String>,
@@ -28,6 +31,14 @@ impl StreamCleanupArgs {
         let cleanup = session.koan.cleanup_expired_stream_backups().profiles(&self.profiles);
         let mut cleanup = cleanup.cancel_on(session.cancel());
         if self.including_last {
+            let place = match self.profiles.as_slice() {
+                [] => "all storage profiles".to_owned(),
+                profiles => profiles.join(", "),
+            };
+            let consequence = format!(
+                "removes the expired single backups from {place}, also the only backups of streams that exist"
+            );
+            self.confirm.confirm(session, &consequence).await?;
             cleanup = cleanup.including_last();
         }
         let report = cleanup.await?;

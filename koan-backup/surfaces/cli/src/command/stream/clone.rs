@@ -43,7 +43,7 @@ impl StreamCloneArgs {
         let report = apply!(&self.flags, restore).cancel_on(session.cancel()).await?;
         print_restore(session, &report);
         if session.output.is_json() {
-            session.output.message("summary", Counts::ONE);
+            session.output.message("summary", Counts::of_restores(&[report]));
         }
         Ok(Exit::Done)
     }

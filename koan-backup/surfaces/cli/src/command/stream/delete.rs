@@ -12,6 +12,9 @@ use crate::output::OutputArgs;
 use crate::prompt::ConfirmArgs;
 use crate::session::Session;
 
+/// Why a backup that exists cannot be described.
+const UNREADABLE: [ErrorKind; 3] = [ErrorKind::Encryption, ErrorKind::Corrupt, ErrorKind::Incompatible];
+
 /// The flags of `stream delete`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StreamDeleteArgs {
@@ -38,8 +41,8 @@ impl StreamDeleteArgs {
                 self.confirm.confirm(session, &consequence).await?;
                 handle.into()
             }
-            // A source of keys that fails does not prevent the deletion.
-            (Err(failure), Reference::Id(id)) if failure.is(ErrorKind::Encryption) => {
+            // Neither a source of keys that fails nor a damaged description prevents the deletion.
+            (Err(failure), Reference::Id(id)) if UNREADABLE.iter().any(|kind| failure.is(*kind)) => {
                 let consequence = format!("deletes the single backup {id} from {place}");
                 self.confirm.confirm(session, &consequence).await?;
                 (*id).into()
@@ -79,7 +82,11 @@ fn print(session: &Session<'_>, removed: &RemovedStreamBackup) {
         session.output.message("summary", removed);
         return;
     }
-    let aggregate = aggregate(&removed.object, removed.object_id.as_deref());
+    let aggregate = match &removed.object_id {
+        // The description is damaged, or was removed by an earlier deletion.
+        None if !removed.encrypted => removed.object.clone(),
+        id => aggregate(&removed.object, id.as_deref()),
+    };
     let (id, size) = (removed.id.short(), size(removed.freed_bytes));
     session.output.line(format!("Deleted the single backup of {aggregate} {id}, {size}."));
 }

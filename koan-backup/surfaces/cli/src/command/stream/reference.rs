@@ -1,5 +1,7 @@
 //! Finds the single backup that an argument refers to.
 
+use std::fmt;
+
 use koan_backup_core::streams::StreamBackupHandle;
 use koan_backup_core::{BackupId, BackupRef, Error, ErrorKind};
 use serde::Serialize;
@@ -13,6 +15,22 @@ pub(super) enum Reference {
     Id(BackupId),
     /// The last eight digits of an id.
     Short(String),
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(formatter),
+            Self::Short(digits) => formatter.write_str(digits),
+        }
+    }
+}
+
+/// A reference whose backup was not found, with the error.
+#[derive(Debug)]
+pub(super) struct Unfound<'r> {
+    pub(super) reference: &'r Reference,
+    pub(super) failure: Failure,
 }
 
 /// A single backup in JSON, when a command has found it.

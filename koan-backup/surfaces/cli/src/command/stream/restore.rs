@@ -3,8 +3,8 @@
 use clap::Args;
 use koan_backup_core::streams::{StreamBackupHandle, StreamRestoreOutcome, StreamRestoreReport};
 
-use super::outcome::Counts;
-use super::reference::{Reference, aggregate, called};
+use super::outcome::{Counts, Failed};
+use super::reference::{Reference, Unfound, aggregate, called};
 use super::restore_flags::{StreamRestoreFlags, apply};
 use crate::amounts::{count_of, length};
 use crate::exit::Exit;
@@ -38,19 +38,28 @@ impl StreamRestoreArgs {
     }
 
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
-        let mut backups = Vec::with_capacity(self.backups.len());
+        let (mut backups, mut unfound) = (Vec::with_capacity(self.backups.len()), Vec::new());
+        let is_one = self.backups.len() == 1;
         for reference in &self.backups {
-            backups.push(reference.select(session, self.flags.profile.as_deref()).await?);
+            match reference.select(session, self.flags.profile.as_deref()).await {
+                Ok(backup) => backups.push(backup),
+                Err(failure) if is_one || !self.continue_on_error || failure.exit() == Exit::Interrupted => {
+                    return Err(failure);
+                }
+                Err(failure) => unfound.push(Unfound { reference, failure }),
+            }
         }
         let subjects: Vec<_> = backups.iter().map(|backup| replaced(session, backup)).collect();
         self.flags.ask(session, &subjects).await?;
-        if let [backup] = backups.as_slice() {
+        if let [backup] = backups.as_slice()
+            && is_one
+        {
             session.output.note(format!("Restoring {}", called(session, backup)));
             let restore = session.koan.streams(&backup.object)?.restore(backup);
             let report = apply!(&self.flags, restore).cancel_on(session.cancel()).await?;
             print_restore(session, &report);
             if session.output.is_json() {
-                session.output.message("summary", Counts::ONE);
+                session.output.message("summary", Counts::of_restores(&[report]));
             }
             return Ok(Exit::Done);
         }
@@ -69,12 +78,13 @@ impl StreamRestoreArgs {
         let report = report?;
         report.restored.iter().for_each(|restored| print_restore(session, restored));
         let counts = Counts {
-            total: report.total,
-            succeeded: report.succeeded(),
-            failed: report.failed(),
+            total: report.total + unfound.len(),
+            failed: report.failed() + unfound.len(),
             not_started: report.not_started(),
+            ..Counts::of_restores(&report.restored)
         };
-        Ok(counts.report(session, report.failures(), "restored"))
+        let failures = unfound.iter().map(Failed::from).chain(report.failures().iter().map(Failed::from));
+        Ok(counts.report(session, &failures.collect::<Vec<_>>(), "restored"))
     }
 }
 

@@ -4,7 +4,7 @@ use clap::Args;
 use koan_backup_core::streams::{StreamBackupHandle, StreamVerification, UnreadableStreamBackup};
 use serde::Serialize;
 
-use super::reference::{Reference, called, searched_profile};
+use super::reference::{Reference, Unfound, called, searched_profile};
 use crate::amounts::count_of;
 use crate::command::verify::more_important;
 use crate::exit::Exit;
@@ -42,6 +42,16 @@ struct Summary {
     failed: u64,
 }
 
+/// What a command is to verify.
+#[derive(Debug, Default)]
+struct Selected<'r> {
+    backups: Vec<StreamBackupHandle>,
+    /// The references whose backups were not found.
+    unfound: Vec<Unfound<'r>>,
+    /// The files of `--all` that cannot be read.
+    unreadable: Vec<UnreadableStreamBackup>,
+}
+
 /// One verified backup in JSON.
 #[derive(Serialize)]
 struct Verified<'a> {
@@ -54,9 +64,16 @@ impl StreamVerifyArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
         let output = &session.output;
         let (mut summary, mut exit) = (Summary::default(), Exit::Done);
-        let (backups, unreadable) = session.until_interrupted(self.backups(session)).await?;
-        let is_one = backups.len() == 1 && !self.all;
-        for backup in backups {
+        let selected = session.until_interrupted(self.selected(session)).await?;
+        let is_one = self.backups.len() == 1;
+        for Unfound { reference, failure } in &selected.unfound {
+            summary.backups += 1;
+            summary.failed += 1;
+            output.warning(&format!("single backup {reference} could not be verified"));
+            failure.report(output);
+            exit = more_important(exit, failure.exit());
+        }
+        for backup in selected.backups {
             summary.backups += 1;
             let ended = match self.verify(session, &backup).await {
                 Ok(ended) => {
@@ -78,7 +95,7 @@ impl StreamVerifyArgs {
             };
             exit = more_important(exit, ended);
         }
-        for file in &unreadable {
+        for file in &selected.unreadable {
             let (path, profile, problem) = (&file.path, &file.profile, &file.problem);
             output.warning(&format!("`{path}` in profile `{profile}` is damaged: {problem}"));
             summary.backups += 1;
@@ -99,22 +116,27 @@ impl StreamVerifyArgs {
         Ok(exit)
     }
 
-    /// Returns the backups that are to be verified, and with `--all` the files that cannot be read.
-    async fn backups(
-        &self,
-        session: &Session<'_>,
-    ) -> Outcome<(Vec<StreamBackupHandle>, Vec<UnreadableStreamBackup>)> {
+    /// Returns the backups that are to be verified.
+    async fn selected(&self, session: &Session<'_>) -> Outcome<Selected<'_>> {
         let profile = self.profile.as_deref();
         if self.all {
             let searched = searched_profile(session, profile);
             let page = session.koan.stream_backups().from_all_applications().profiles(&searched).await?;
-            return Ok((page.backups, page.unreadable));
+            let (backups, unreadable) = (page.backups, page.unreadable);
+            return Ok(Selected { backups, unreadable, ..Selected::default() });
         }
-        let mut backups = Vec::with_capacity(self.backups.len());
+        let mut selected = Selected::default();
         for reference in &self.backups {
-            backups.push(reference.select(session, profile).await?);
+            match reference.select(session, profile).await {
+                Ok(backup) => selected.backups.push(backup),
+                Err(failure) if self.backups.len() == 1 || failure.exit() == Exit::Interrupted => {
+                    return Err(failure);
+                }
+                // The other backups are verified as well.
+                Err(failure) => selected.unfound.push(Unfound { reference, failure }),
+            }
         }
-        Ok((backups, Vec::new()))
+        Ok(selected)
     }
 
     async fn verify(&self, session: &Session<'_>, backup: &StreamBackupHandle) -> Outcome<Exit> {

@@ -56,6 +56,18 @@ async fn work_with_warnings_is_completed_with_warnings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn work_that_fails_after_it_did_something_keeps_its_result() {
+    let fixture = Fixture::new();
+    let operations = fixture.operations().await;
+    let work =
+        |_| async { Ok(WorkResult::completed(json!({"made": 2})).into_failed(Error::cancelled())) }.boxed();
+    let id = operations.submit(backup(), work).await.expect("the operation is accepted").operation.id;
+    let ended = operations.wait(id).await.expect("the operation ends");
+    assert_eq!((ended.status, ended.result.clone()), (OperationStatus::Failed, Some(json!({"made": 2}))));
+    assert!(ended.error_message().is_some(), "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_that_fails_is_failed_with_its_problem() {
     let fixture = Fixture::new();
     let operations = fixture.operations().await;
