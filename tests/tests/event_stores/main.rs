@@ -4,6 +4,7 @@
 
 mod builder;
 mod file_faults;
+mod file_readers;
 mod files;
 mod lying;
 mod sqlite;

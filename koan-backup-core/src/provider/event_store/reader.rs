@@ -21,6 +21,8 @@ const PAGE_LENGTH: usize = 1_000;
 ///   [`OpenedStreams::streams`], and then by version.
 /// - A read that ends early, or that finds a gap or a duplicate version, returns an error and never fewer values.
 /// - The events of all chunks of a stream are read.
+/// - One reader always uses the same state of an aggregate: what it opens, and the events, documents and snapshots that it
+///   reads, belong together. If that state no longer exists, the read fails.
 #[async_trait]
 pub trait EventReader: fmt::Debug + Send + Sync {
     /// Returns the object names of which the store contains something, in the order of their bytes.

@@ -8,7 +8,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use koan_backup_core::event_store::{EventStoreSession, EventWriter, check_document};
 use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
-use object_store::path::Path;
 
 use crate::document_name::DocumentName;
 use crate::listing::{self, Documents};
@@ -82,16 +81,12 @@ impl FileSession {
         let written = &objects;
         let writes = stream::iter(documents).map(|document| write(written, document));
         writes.buffer_unordered(CONCURRENT_REQUESTS).try_collect::<()>().await?;
-        let superseded = self.require_unchanged(&objects).await?;
+        self.require_unchanged(&objects).await?;
         self.decide(&objects).await?;
         // The change is committed. Others complete it if this process cannot.
         self.written.clear();
         self.claimed.clear();
-        let completed = async {
-            objects.delete(superseded).await?;
-            restore::complete(&objects, &self.id).await
-        };
-        if let Err(error) = completed.await {
+        if let Err(error) = restore::complete(&objects, &self.id).await {
             tracing::warn!(
                 target: "koan::backup", error = %error,
                 "a change of an event store was committed and not completed; the next change completes it"
@@ -129,13 +124,12 @@ impl FileSession {
     }
 
     /// Checks that nobody else has changed the aggregates that this session has read or changed, and that nobody can commit
-    /// a change of those that it has changed. Returns the documents that no reader needs any more.
-    async fn require_unchanged(&self, objects: &Objects) -> Result<Vec<Path>> {
+    /// a change of those that it has changed.
+    async fn require_unchanged(&self, objects: &Objects) -> Result<()> {
         let mut subjects: BTreeMap<&str, Vec<(&str, &Staged)>> = BTreeMap::new();
         for ((object, id), staged) in &self.staged {
             subjects.entry(object).or_default().push((id, staged));
         }
-        let mut superseded = Vec::new();
         for (object, aggregates) in subjects {
             let mut listed = Documents::new();
             if aggregates.len() > FEW_AGGREGATES {
@@ -161,14 +155,9 @@ impl FileSession {
                 if committed.iter().max() != staged.base.as_ref() {
                     return Err(changed_by_others(object, id));
                 }
-                let is_old =
-                    |other: &&DocumentName| staged.is_changed && Some(*other) != staged.base.as_ref();
-                for old in committed.iter().filter(is_old) {
-                    superseded.push(path::file(object, id, &old.file())?);
-                }
             }
         }
-        Ok(superseded)
+        Ok(())
     }
 
     /// Waits until another change is decided, and discards it if it takes long. Of two changes that wait for each other, the

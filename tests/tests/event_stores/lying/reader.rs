@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use koan_backup::Result;
 use koan_backup::event_store::{
-    Batches, EventReader, EventStore as _, OpenedStreams, StreamEvent, StreamPart, StreamSnapshot,
-    StreamState,
+    Batches, EventReader, EventStore as _, OpenedStreams, StreamDocument, StreamEvent, StreamPart,
+    StreamSnapshot, StreamState,
 };
 
 use super::{LyingStore, Violation};
@@ -122,6 +122,15 @@ impl EventReader for LyingReader {
                 one_batch(joined(reader.snapshots(&opened).await?).await?)
             }
             _ => self.memory.snapshots(opened).await?,
+        })
+    }
+
+    async fn all_documents(&self, object: &str) -> Result<Batches<'_, StreamDocument>> {
+        Ok(match self.store.violation {
+            Violation::ReadsCurrentDocuments => {
+                one_batch(joined(self.current().await?.all_documents(object).await?).await?)
+            }
+            _ => self.memory.all_documents(object).await?,
         })
     }
 
