@@ -15,6 +15,8 @@ pub(in super::super) struct StoredColumn {
     pub(in super::super) name: String,
     pub(in super::super) form: ColumnForm,
     pub(in super::super) not_null: bool,
+    /// Whether PostgreSQL assigns a value if an INSERT provides none.
+    pub(in super::super) has_default: bool,
     /// Whether PostgreSQL refuses a value in an INSERT without OVERRIDING SYSTEM VALUE.
     pub(in super::super) is_identity: bool,
     /// The type in SQL syntax.
@@ -110,6 +112,7 @@ impl StoredColumn {
             name: name.clone(),
             form,
             not_null: column.not_null,
+            has_default: column.has_default,
             is_identity: column.identity == Identity::Always,
             declared: column.declared.clone(),
         })
