@@ -103,7 +103,9 @@ pub trait EventReader: fmt::Debug + Send + Sync {
     /// The store cannot be read.
     async fn count(&self, object: &str, part: StreamPart) -> Result<u64> {
         let count = |opened: &OpenedStreams| match part {
-            StreamPart::Events => opened.streams.iter().map(super::OpenedStream::event_count).sum(),
+            StreamPart::Events => {
+                opened.streams.iter().map(super::OpenedStream::event_count).fold(0, u64::saturating_add)
+            }
             StreamPart::Documents => u64::from(opened.document.is_some()),
             StreamPart::Snapshots => opened.snapshot_count,
         };

@@ -108,7 +108,11 @@ impl FileSession {
                 check_document(document, &aggregate.heads())
                     .map_err(|error| error.context(format!("`{object}` `{id}` is inconsistent")))?;
             }
-            let generation = base.as_ref().map_or(0, |base| base.generation) + 1;
+            let generation =
+                base.as_ref().map_or(0, |base| base.generation).checked_add(1).ok_or_else(|| {
+                    let text = format!("the name of the document of `{object}` `{id}` is damaged");
+                    Error::new(ErrorKind::Corrupt, text).with_help("restore the aggregate from a backup")
+                })?;
             let name = DocumentName { generation, restore: self.id.clone(), is_removed };
             let mut aggregate = aggregate.clone();
             aggregate.restore.clone_from(&self.id);
