@@ -51,6 +51,8 @@ enum Violation {
     ReadsLaterSnapshots,
     /// All documents are read from current data.
     ReadsCurrentDocuments,
+    /// Snapshots without their event are omitted from the snapshots of their aggregate.
+    OmitsDamagedSnapshots,
     /// Attributes of documents are not stored.
     LosesAttributes,
     /// All positions are assigned again.
@@ -129,6 +131,10 @@ async fn a_store_that_violates_a_requirement_does_not_conform() {
         (
             Violation::ReadsCurrentDocuments,
             "a reader uses the same state of an aggregate for all that it reads",
+        ),
+        (
+            Violation::OmitsDamagedSnapshots,
+            "a snapshot without its event is refused, or found by the read of its aggregate",
         ),
         (Violation::LosesAttributes, "documents are read as they were written"),
         (Violation::ReassignsPositions, "positions are preserved, and assigned where they are missing"),

@@ -151,6 +151,21 @@ impl FileReader {
         stream::iter(opened.streams.iter().map(stream).collect::<Vec<_>>()).flatten().boxed()
     }
 
+    /// Reads the snapshots of an aggregate by stream and version.
+    fn snapshots_of(
+        &self,
+        aggregate: Arc<Aggregate>,
+        opened: &OpenedStreams,
+    ) -> impl Stream<Item = Result<StreamSnapshot>> + Send + use<'_> {
+        let position = |id: &str| opened.streams.iter().position(|stream| stream.stream_id == id);
+        let mut files = aggregate.snapshots.clone();
+        files.sort_by_key(|file| (position(&file.stream_id), file.version));
+        stream::iter(files).then(move |file| {
+            let aggregate = Arc::clone(&aggregate);
+            async move { event_file::read_snapshot(&self.objects, aggregate.subject(), &file).await }
+        })
+    }
+
     /// Reads the events of a stream up to a number of them.
     fn stream_events(
         &self,
@@ -220,18 +235,10 @@ impl EventReader for FileReader {
 
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
         let aggregate = self.opened(opened).await?;
-        let position = |id: &str| opened.streams.iter().position(|stream| stream.stream_id == id);
-        let mut files = aggregate.snapshots.clone();
-        files.retain(|file| {
-            let stream = opened.streams.iter().find(|stream| stream.stream_id == file.stream_id);
-            stream.is_none_or(|stream| stream.version.is_none_or(|version| version >= file.version))
-        });
-        files.sort_by_key(|file| (position(&file.stream_id), file.version));
-        let snapshots = stream::iter(files).then(move |file| {
-            let aggregate = Arc::clone(&aggregate);
-            async move { event_file::read_snapshot(&self.objects, aggregate.subject(), &file).await }
-        });
-        Ok(batches(snapshots))
+        for file in &aggregate.snapshots {
+            opened.require_event_of_snapshot(&file.stream_id, file.version)?;
+        }
+        Ok(batches(self.snapshots_of(aggregate, opened)))
     }
 
     async fn all_events(&self, object: &str) -> Result<Batches<'_, StreamEvent>> {
@@ -251,6 +258,15 @@ impl EventReader for FileReader {
             Ok(aggregate.open()?.document.map(|document| vec![document]))
         });
         Ok(documents.boxed())
+    }
+
+    async fn all_snapshots(&self, object: &str) -> Result<Batches<'_, StreamSnapshot>> {
+        let aggregates = self.aggregates(object).await?;
+        let snapshots = aggregates.and_then(move |aggregate| async move {
+            let opened = aggregate.open()?;
+            Ok(self.snapshots_of(aggregate, &opened))
+        });
+        Ok(batches(snapshots.try_flatten()))
     }
 
     async fn count(&self, object: &str, part: StreamPart) -> Result<u64> {

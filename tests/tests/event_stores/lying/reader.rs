@@ -116,6 +116,13 @@ impl EventReader for LyingReader {
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
         Ok(match self.store.violation {
             Violation::LosesSnapshots => one_batch(Vec::new()),
+            Violation::OmitsDamagedSnapshots => {
+                let mut snapshots = joined(self.memory.all_snapshots(&opened.object).await?).await?;
+                snapshots.retain(|snapshot| {
+                    opened.require_event_of_snapshot(&snapshot.stream_id, snapshot.version).is_ok()
+                });
+                one_batch(snapshots)
+            }
             Violation::ReadsLaterSnapshots => {
                 let reader = self.current().await?;
                 let opened = reader.open(&opened.object, &opened.object_id).await?.expect("it was opened");
@@ -123,6 +130,10 @@ impl EventReader for LyingReader {
             }
             _ => self.memory.snapshots(opened).await?,
         })
+    }
+
+    async fn all_snapshots(&self, object: &str) -> Result<Batches<'_, StreamSnapshot>> {
+        self.memory.all_snapshots(object).await
     }
 
     async fn all_documents(&self, object: &str) -> Result<Batches<'_, StreamDocument>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use koan_backup_core::event_store::{JsonText, StreamEvent, StreamSnapshot};
+use koan_backup_core::event_store::{JsonText, OpenedStreams, StreamEvent, StreamSnapshot};
 use koan_backup_core::{Error, ErrorKind, Result};
 use koan_backup_sql::event_tables::Continuity;
 use tokio_postgres::Row;
@@ -76,15 +76,33 @@ impl RowDecoder for EventDecoder {
 /// Converts snapshots.
 #[derive(Debug)]
 pub(in super::super) struct SnapshotDecoder {
-    pub(in super::super) table: Arc<SnapshotsTable>,
-    pub(in super::super) object: String,
+    table: Arc<SnapshotsTable>,
+    object: String,
+    /// The aggregate to which all snapshots belong, with the events that they need.
+    opened: Option<OpenedStreams>,
+}
+
+impl SnapshotDecoder {
+    /// Returns the decoder of all snapshots with an object name.
+    pub(in super::super) fn new(table: &Arc<SnapshotsTable>, object: &str) -> Self {
+        Self { table: Arc::clone(table), object: object.to_owned(), opened: None }
+    }
+
+    /// Returns the decoder of the snapshots of an aggregate.
+    pub(in super::super) fn of_aggregate(table: &Arc<SnapshotsTable>, opened: &OpenedStreams) -> Self {
+        Self { opened: Some(opened.clone()), ..Self::new(table, &opened.object) }
+    }
 }
 
 impl RowDecoder for SnapshotDecoder {
     type Value = StreamSnapshot;
 
     fn decode(&mut self, row: &Row) -> Result<StreamSnapshot> {
-        self.table.snapshot(row, &self.object)
+        let snapshot = self.table.snapshot(row, &self.object)?;
+        if let Some(opened) = &self.opened {
+            opened.require_event_of_snapshot(&snapshot.stream_id, snapshot.version)?;
+        }
+        Ok(snapshot)
     }
 }
 
