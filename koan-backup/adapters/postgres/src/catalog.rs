@@ -98,6 +98,8 @@ pub(super) struct Column {
     pub(super) generated: bool,
     /// Whether the order of the column's values depends on a collation.
     pub(super) is_collated: bool,
+    /// Whether the collation of the column orders texts by their bytes.
+    pub(super) is_ordered_by_bytes: bool,
     /// Whether the collation of the column considers different texts equal.
     pub(super) has_nondeterministic_collation: bool,
     /// The members of the type, if it is a composite type.
@@ -374,6 +376,7 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         is_readable: row.try_get(10)?,
         has_nondeterministic_collation: row.try_get(11)?,
         has_default: row.try_get(12)?,
+        is_ordered_by_bytes: row.try_get(13)?,
         composite: None,
         enumeration: enumeration::of_type(row.try_get(2)?, types),
     })
