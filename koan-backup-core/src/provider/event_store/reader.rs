@@ -21,8 +21,8 @@ const PAGE_LENGTH: usize = 1_000;
 ///   [`OpenedStreams::streams`], and then by version.
 /// - A read that ends early, or that finds a gap or a duplicate version, returns an error and never fewer values.
 /// - The events of all chunks of a stream are read.
-/// - One reader always uses the same state of an aggregate: what it opens, and the events, documents and snapshots that it
-///   reads, belong together. If that state no longer exists, the read fails.
+/// - One reader always uses the same state of an aggregate: what it opens, and the events, documents and snapshots that
+///   it reads, belong together. If that state no longer exists, the read fails.
 #[async_trait]
 pub trait EventReader: fmt::Debug + Send + Sync {
     /// Returns the object names of which the store contains something, in the order of their bytes.
@@ -57,8 +57,8 @@ pub trait EventReader: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The store cannot be read. Or the opened state contains a snapshot without its event: after the last event of its
-    /// stream, or of a stream without events. Such a snapshot is damage, and it is not omitted, because a backup of this
-    /// aggregate would lose it. [`OpenedStreams::require_event_of_snapshot`] returns the error. Only
+    /// stream, or of a stream without events. Such a snapshot is damage, and it is not omitted, because a backup of
+    /// this aggregate would lose it. [`OpenedStreams::require_event_of_snapshot`] returns the error. Only
     /// [`all_snapshots`](Self::all_snapshots) reads it.
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>>;
 
@@ -89,9 +89,9 @@ pub trait EventReader: fmt::Debug + Send + Sync {
         Ok(documents.map_ok(|document| vec![document]).boxed())
     }
 
-    /// Reads the snapshots of all aggregates with this object name, in the order of their ids. Snapshots without their event
-    /// are included. The default implementation opens one aggregate after another, and fails for such a snapshot, as
-    /// [`snapshots`](Self::snapshots) does.
+    /// Reads the snapshots of all aggregates with this object name, in the order of their ids. Snapshots without their
+    /// event are included. The default implementation opens one aggregate after another, and fails for such a snapshot,
+    /// as [`snapshots`](Self::snapshots) does.
     ///
     /// # Errors
     /// The store cannot be read.

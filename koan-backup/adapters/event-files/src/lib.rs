@@ -17,8 +17,8 @@
 //! exists without an outcome. The outcome is created once, either by the committing process or by another that discards the
 //! change, so a change is visible completely or not at all. Whoever finds a committed journal completes it.
 //!
-//! Replaced documents and their files remain until `EventFiles::remove_unused`, because a reader may still use them. The
-//! files of a removed aggregate are removed at once.
+//! Replaced documents and their files remain until `EventFiles::remove_unused`, because a reader may still use them.
+//! The files of a removed aggregate are removed at once.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

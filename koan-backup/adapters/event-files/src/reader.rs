@@ -31,8 +31,8 @@ enum LoadedEvents {
     Streamed(Arc<Aggregate>, Box<OpenedStreams>),
 }
 
-/// A reader, which uses the same document of each aggregate for everything that it reads. Each stream alone is read at one
-/// version, and the events, the document and the snapshots of an aggregate belong together.
+/// A reader, which uses the same document of each aggregate for everything that it reads. Each stream alone is read at
+/// one version, and the events, the document and the snapshots of an aggregate belong together.
 #[derive(Debug)]
 pub(crate) struct FileReader {
     objects: Objects,

@@ -158,7 +158,8 @@ async fn remove_aggregate(objects: &Objects, claim: Claim) -> Result<()> {
     objects.delete_durably(&file(&claim.name)?).await
 }
 
-/// Returns the committed documents of an aggregate before the one that removed it. They would be visible again without it.
+/// Returns the committed documents of an aggregate before the one that removed it. They would be visible again without
+/// it.
 async fn earlier_documents(
     objects: &Objects,
     claim: &Claim,
@@ -167,8 +168,9 @@ async fn earlier_documents(
     let folder = path::aggregate_folder(&claim.object, &claim.object_id)?;
     let documents = listing::documents(objects, &folder).await?;
     let restores = Restores::read(objects).await?;
-    // The aggregate can be created again as soon as this document does not exist. While it exists, no document of the new
-    // aggregate is committed, so those that were committed when the outcomes were read belong to the removed aggregate.
+    // The aggregate can be created again as soon as this document does not exist. While it exists, no document of the
+    // new aggregate is committed, so those that were committed when the outcomes were read belong to the removed
+    // aggregate.
     if objects.get(&path::file_in(&claim.object, &claim.object_id, &claim.name)?).await?.is_none() {
         return Ok(Vec::new());
     }

@@ -36,7 +36,8 @@ impl EventFiles {
     /// during a change, and those of replaced events. Documents that were replaced earlier are removed as well. Changes
     /// without an outcome that are older are discarded. Returns the number of removed files.
     ///
-    /// Each change of an aggregate leaves its replaced document to this method, so call it regularly, for example every day.
+    /// Each change of an aggregate leaves its replaced document to this method, so call it regularly, for example every
+    /// day.
     ///
     /// `older_than` must exceed the duration of any restore and any backup, and the difference between the clocks of this
     /// machine and of the storage.
@@ -98,8 +99,8 @@ async fn decide_old_changes(objects: &Objects, age: &Age) -> Result<u64> {
     Ok(removed)
 }
 
-/// Returns the files of an aggregate that its documents do not name. The documents of discarded changes are among them. A
-/// replaced document counts while the document that replaced it is not old, because a reader may use it.
+/// Returns the files of an aggregate that its documents do not name. The documents of discarded changes are among them.
+/// A replaced document counts while the document that replaced it is not old, because a reader may use it.
 async fn unused(
     objects: &Objects,
     restores: &Restores,

@@ -92,7 +92,8 @@ pub(super) struct Column {
     /// Whether an INSERT must provide a value for the column: the column or a domain of its type is NOT NULL,
     /// and there is no default.
     pub(super) needs_value: bool,
-    /// Whether PostgreSQL assigns a value if an INSERT provides none: there is a default, or the column is an identity column.
+    /// Whether PostgreSQL assigns a value if an INSERT provides none: there is a default, or the column is an identity
+    /// column.
     pub(super) has_default: bool,
     pub(super) identity: Identity,
     pub(super) generated: bool,

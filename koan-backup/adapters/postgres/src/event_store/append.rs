@@ -182,8 +182,8 @@ impl EventsTable {
         }
     }
 
-    /// Assigns positions after the largest one to the events without one, if PostgreSQL assigns none. The table is locked
-    /// against other writers.
+    /// Assigns positions after the largest one to the events without one, if PostgreSQL assigns none. The table is
+    /// locked against other writers.
     async fn assign_positions(
         &self,
         connection: &Connection,

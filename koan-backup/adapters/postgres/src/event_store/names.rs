@@ -74,8 +74,8 @@ impl KeyColumns {
         )
     }
 
-    /// Returns the query for the first object ids with the object name `$1` after the id `$2`, at most `$3`, in the order of
-    /// their bytes. An id that is NULL comes first, so that it is found.
+    /// Returns the query for the first object ids with the object name `$1` after the id `$2`, at most `$3`, in the
+    /// order of their bytes. An id that is NULL comes first, so that it is found.
     fn select_ids(&self, after: Option<&str>) -> String {
         let (rows, text) = (self.rows(), text_of(&self.id));
         let has_object_name = self.object.column().is_none_or(|column| column.not_null);
