@@ -49,6 +49,10 @@ enum Violation {
     LosesSnapshots,
     /// Snapshots after the opened version are read.
     ReadsLaterSnapshots,
+    /// All documents are read from current data.
+    ReadsCurrentDocuments,
+    /// Snapshots without their event are omitted from the snapshots of their aggregate.
+    OmitsDamagedSnapshots,
     /// Attributes of documents are not stored.
     LosesAttributes,
     /// All positions are assigned again.
@@ -124,6 +128,14 @@ async fn a_store_that_violates_a_requirement_does_not_conform() {
         (Violation::ListsOnlyEvents, "an aggregate that has only a document is found"),
         (Violation::LosesSnapshots, "snapshots are read as they were written"),
         (Violation::ReadsLaterSnapshots, "snapshots after the opened version are omitted"),
+        (
+            Violation::ReadsCurrentDocuments,
+            "a reader uses the same state of an aggregate for all that it reads",
+        ),
+        (
+            Violation::OmitsDamagedSnapshots,
+            "a snapshot without its event is refused, or found by the read of its aggregate",
+        ),
         (Violation::LosesAttributes, "documents are read as they were written"),
         (Violation::ReassignsPositions, "positions are preserved, and assigned where they are missing"),
         (Violation::FillsGaps, "a gap in the versions is refused, or found by the read"),

@@ -3,7 +3,9 @@
 #![expect(clippy::print_stdout, reason = "the suite prints the results of each store")]
 
 mod builder;
+mod damaged_numbers;
 mod file_faults;
+mod file_readers;
 mod files;
 mod lying;
 mod sqlite;

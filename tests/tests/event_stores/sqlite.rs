@@ -268,6 +268,27 @@ async fn a_value_that_would_be_changed_is_refused_without_its_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_added_snapshot_does_not_read_the_payloads_of_the_others() {
+    let database = Database::new(CQRS_ES);
+    database.run("INSERT INTO snapshots VALUES ('order', 'o', 1, 1, 'not JSON')");
+    let store = database.store(CqrsEs::tables());
+    let snapshot = |version| StreamSnapshot {
+        object_id: "o".to_owned(),
+        stream_id: "o".to_owned(),
+        version,
+        number: Some(2),
+        name: None,
+        timestamp: None,
+        payload: JsonText::exact("{}").expect("JSON"),
+    };
+    let mut session = store.begin_restore(&SessionOptions::default()).await.expect("a session");
+    let writer = session.events().expect("an event store");
+    assert_eq!(writer.add_snapshots("order", vec![snapshot(1)]).await.expect("added"), 1);
+    let error = writer.add_snapshots("order", vec![snapshot(0)]).await.expect_err("it exists");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_call_leaves_a_session_that_cannot_be_committed() {
     let database = Database::new(CQRS_ES);
     database.run("INSERT INTO events VALUES ('order', 'o', 1, 'A', '1', '{}', '{}')");

@@ -1,9 +1,11 @@
 //! Event stores in tables of PostgreSQL.
 
+mod object_ids;
+
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use koan_backup::event_store::{EventReader, JsonText, StreamEvent, StreamPart, conformance};
+use koan_backup::event_store::{EventReader, JsonText, NewEvent, StreamEvent, StreamPart, conformance};
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider, SessionOptions};
 use koan_backup::{CqrsEs, ErrorKind, EventTables};
@@ -76,6 +78,33 @@ async fn the_tables_of_cqrs_es_conform() {
 #[tokio::test(flavor = "multi_thread")]
 async fn own_tables_with_positions_and_timestamps_conform() {
     require_conformance(&Server::start(), OWN, own_tables).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_tables_whose_positions_have_no_default_conform() {
+    let server = Server::start();
+    let tables = OWN.replace("bigint GENERATED ALWAYS AS IDENTITY UNIQUE", "bigint");
+    assert_ne!(tables, OWN);
+    require_conformance(&server, &tables, own_tables).await;
+    // The positions of events with and without a position follow each other in one call.
+    server.sql(&format!("DROP SCHEMA IF EXISTS shop CASCADE; {tables}"));
+    let store = store(&server, own_tables());
+    let event = |version, position| {
+        let mut event =
+            NewEvent::new("Placed", &version).expect("a number is JSON").into_stream_event("1", "1", version);
+        event.position = position;
+        event
+    };
+    let events = vec![event(0, None), event(1, Some(70)), event(2, None)];
+    write(&store, "order", events).await.expect("written");
+    assert_eq!(
+        server.sql("SELECT string_agg(position::text, ',' ORDER BY version) FROM shop.event"),
+        "71,70,72"
+    );
+    server.sql("UPDATE shop.event SET position = NULL WHERE version = 1");
+    let error = read(&store, "order").await.expect_err("a position is NULL");
+    let text = error.to_string();
+    assert!(["`position` is NULL", "version 1", "`order`"].iter().all(|part| text.contains(part)), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

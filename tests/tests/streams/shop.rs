@@ -141,13 +141,15 @@ pub(super) struct Content {
 pub(super) async fn content(store: &MemoryEvents, object: &str, id: &str) -> Content {
     let reader = store.reader().await.expect("the store is read");
     let opened = reader.open(object, id).await.expect("the aggregate is opened");
-    let (mut events, mut snapshots) = (Vec::new(), Vec::new());
+    let (mut events, mut snapshots): (_, Vec<StreamSnapshot>) = (Vec::new(), Vec::new());
     if let Some(opened) = &opened {
         for stream in &opened.streams {
             events.extend(all(reader.as_ref(), opened, &stream.stream_id).await);
         }
-        let batches = reader.snapshots(opened).await.expect("the snapshots are read");
+        // A snapshot without its event is read only among all snapshots.
+        let batches = reader.all_snapshots(object).await.expect("the snapshots are read");
         snapshots = batches.try_concat().await.expect("the snapshots are read");
+        snapshots.retain(|snapshot| snapshot.object_id == id);
     }
     Content { opened, events, snapshots }
 }

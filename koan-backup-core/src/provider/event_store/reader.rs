@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::{Batches, OpenedStreams};
 use crate::entity::stream::{StreamDocument, StreamEvent, StreamPart, StreamSnapshot};
-use crate::foundation::error::Result;
+use crate::foundation::error::{Error, ErrorKind, Result};
 
 /// How many object ids are listed at a time.
 const PAGE_LENGTH: usize = 1_000;
@@ -21,6 +21,8 @@ const PAGE_LENGTH: usize = 1_000;
 ///   [`OpenedStreams::streams`], and then by version.
 /// - A read that ends early, or that finds a gap or a duplicate version, returns an error and never fewer values.
 /// - The events of all chunks of a stream are read.
+/// - One reader always uses the same state of an aggregate: what it opens, and the events, documents and snapshots that
+///   it reads, belong together. If that state no longer exists, the read fails.
 #[async_trait]
 pub trait EventReader: fmt::Debug + Send + Sync {
     /// Returns the object names of which the store contains something, in the order of their bytes.
@@ -50,11 +52,14 @@ pub trait EventReader: fmt::Debug + Send + Sync {
     /// The store cannot be read, or the versions have a gap.
     async fn events(&self, opened: &OpenedStreams, stream_id: &str) -> Result<Batches<'_, StreamEvent>>;
 
-    /// Reads the snapshots of all streams of an opened aggregate, by stream and version. Snapshots after the version at
-    /// which the stream was opened are omitted.
+    /// Reads the snapshots of all streams of an opened aggregate, by stream and version: as many as
+    /// [`OpenedStreams::snapshot_count`] says. Snapshots that were added after the aggregate was opened are omitted.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// The store cannot be read. Or the opened state contains a snapshot without its event: after the last event of its
+    /// stream, or of a stream without events. Such a snapshot is damage, and it is not omitted, because a backup of
+    /// this aggregate would lose it. [`OpenedStreams::require_event_of_snapshot`] returns the error. Only
+    /// [`all_snapshots`](Self::all_snapshots) reads it.
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>>;
 
     /// Reads the events of all aggregates with this object name, in the order of their ids. The default implementation
@@ -84,8 +89,9 @@ pub trait EventReader: fmt::Debug + Send + Sync {
         Ok(documents.map_ok(|document| vec![document]).boxed())
     }
 
-    /// Reads the snapshots of all aggregates with this object name, in the order of their ids. The default implementation
-    /// opens one aggregate after another.
+    /// Reads the snapshots of all aggregates with this object name, in the order of their ids. Snapshots without their
+    /// event are included. The default implementation opens one aggregate after another, and fails for such a snapshot,
+    /// as [`snapshots`](Self::snapshots) does.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -101,7 +107,9 @@ pub trait EventReader: fmt::Debug + Send + Sync {
     /// The store cannot be read.
     async fn count(&self, object: &str, part: StreamPart) -> Result<u64> {
         let count = |opened: &OpenedStreams| match part {
-            StreamPart::Events => opened.streams.iter().map(super::OpenedStream::event_count).sum(),
+            StreamPart::Events => {
+                opened.streams.iter().map(super::OpenedStream::event_count).fold(0, u64::saturating_add)
+            }
             StreamPart::Documents => u64::from(opened.document.is_some()),
             StreamPart::Snapshots => opened.snapshot_count,
         };
@@ -111,6 +119,30 @@ pub trait EventReader: fmt::Debug + Send + Sync {
                 async move { Ok(sum) }
             })
             .await
+    }
+}
+
+impl OpenedStreams {
+    /// Checks that the opened streams contain the event to which a snapshot belongs.
+    ///
+    /// # Errors
+    /// The stream has no events, or the version is after its last event.
+    pub fn require_event_of_snapshot(&self, stream_id: &str, version: u64) -> Result<()> {
+        let stream = self.streams.iter().find(|stream| stream.stream_id == stream_id);
+        let last = stream.and_then(|stream| stream.version);
+        if last.is_some_and(|last| version <= last) {
+            return Ok(());
+        }
+        let (object, id) = (&self.object, &self.object_id);
+        let end = last.map_or_else(
+            || "the stream has no events".to_owned(),
+            |last| format!("the stream ends at version {last}"),
+        );
+        let text = format!(
+            "the snapshot of `{object}` `{id}` at version {version} of stream `{stream_id}` has no event: {end}"
+        );
+        Err(Error::new(ErrorKind::Record, text)
+            .with_help("remove the snapshot, from which no application can continue, or omit the snapshots"))
     }
 }
 

@@ -116,6 +116,21 @@ impl Aggregate {
         self.stream(stream_id).and_then(StoredStream::version)
     }
 
+    /// Returns the version of the next event of a stream.
+    ///
+    /// # Errors
+    /// The last version in the document is the highest possible one, so the document is damaged.
+    pub(crate) fn next_version(&self, stream_id: &str) -> Result<u64> {
+        let Some(version) = self.version(stream_id) else { return Ok(0) };
+        version.checked_add(1).ok_or_else(|| {
+            let (object, id) = self.subject();
+            let text = format!(
+                "the document of `{object}` `{id}` is damaged: stream `{stream_id}` ends at {version}"
+            );
+            Error::new(ErrorKind::Corrupt, text).with_help("restore the aggregate from a backup")
+        })
+    }
+
     /// Returns the streams that have events.
     pub(crate) fn heads(&self) -> Vec<StreamHead> {
         let head = |stream: &StoredStream| {
@@ -158,7 +173,7 @@ impl Aggregate {
     /// Returns the number of events of all streams.
     pub(crate) fn event_count(&self) -> u64 {
         let versions = self.streams.iter().filter_map(StoredStream::version);
-        versions.map(|version| version.saturating_add(1)).sum()
+        versions.map(|version| version.saturating_add(1)).fold(0, u64::saturating_add)
     }
 
     /// Returns the size of the files of events.

@@ -64,7 +64,8 @@ impl EventFiles {
     ) -> Result<Option<u64>> {
         let mut session = self.begin().await?;
         let stream_id = session.active_stream(object, object_id).await?;
-        let version = session.aggregate(object, object_id).await?.aggregate.version(&stream_id);
+        let aggregate = &session.aggregate(object, object_id).await?.aggregate;
+        let (version, next) = (aggregate.version(&stream_id), aggregate.next_version(&stream_id)?);
         let is_expected = match expected {
             ExpectedVersion::Any => true,
             ExpectedVersion::NoEvents => version.is_none(),
@@ -76,8 +77,8 @@ impl EventFiles {
             let text = format!("`{object}` `{object_id}` has {found}, and {expected:?} was expected");
             return Err(Error::new(ErrorKind::Conflict, text).with_help("read the stream again"));
         }
-        let versions = version.map_or(0, |version| version + 1)..;
-        let events = events.into_iter().zip(versions);
+        // The session refuses an event after the highest version.
+        let events = events.into_iter().zip((0..).map(|number| next.saturating_add(number)));
         let events = events.map(|(event, version)| event.into_stream_event(object_id, &stream_id, version));
         session.writer().append(object, events.collect()).await?;
         session.flush().await?;

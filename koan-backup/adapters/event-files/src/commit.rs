@@ -8,7 +8,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use koan_backup_core::event_store::{EventStoreSession, EventWriter, check_document};
 use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
-use object_store::path::Path;
 
 use crate::document_name::DocumentName;
 use crate::listing::{self, Documents};
@@ -82,16 +81,12 @@ impl FileSession {
         let written = &objects;
         let writes = stream::iter(documents).map(|document| write(written, document));
         writes.buffer_unordered(CONCURRENT_REQUESTS).try_collect::<()>().await?;
-        let superseded = self.require_unchanged(&objects).await?;
+        self.require_unchanged(&objects).await?;
         self.decide(&objects).await?;
         // The change is committed. Others complete it if this process cannot.
         self.written.clear();
         self.claimed.clear();
-        let completed = async {
-            objects.delete(superseded).await?;
-            restore::complete(&objects, &self.id).await
-        };
-        if let Err(error) = completed.await {
+        if let Err(error) = restore::complete(&objects, &self.id).await {
             tracing::warn!(
                 target: "koan::backup", error = %error,
                 "a change of an event store was committed and not completed; the next change completes it"
@@ -113,7 +108,11 @@ impl FileSession {
                 check_document(document, &aggregate.heads())
                     .map_err(|error| error.context(format!("`{object}` `{id}` is inconsistent")))?;
             }
-            let generation = base.as_ref().map_or(0, |base| base.generation) + 1;
+            let generation =
+                base.as_ref().map_or(0, |base| base.generation).checked_add(1).ok_or_else(|| {
+                    let text = format!("the name of the document of `{object}` `{id}` is damaged");
+                    Error::new(ErrorKind::Corrupt, text).with_help("restore the aggregate from a backup")
+                })?;
             let name = DocumentName { generation, restore: self.id.clone(), is_removed };
             let mut aggregate = aggregate.clone();
             aggregate.restore.clone_from(&self.id);
@@ -129,13 +128,12 @@ impl FileSession {
     }
 
     /// Checks that nobody else has changed the aggregates that this session has read or changed, and that nobody can commit
-    /// a change of those that it has changed. Returns the documents that no reader needs any more.
-    async fn require_unchanged(&self, objects: &Objects) -> Result<Vec<Path>> {
+    /// a change of those that it has changed.
+    async fn require_unchanged(&self, objects: &Objects) -> Result<()> {
         let mut subjects: BTreeMap<&str, Vec<(&str, &Staged)>> = BTreeMap::new();
         for ((object, id), staged) in &self.staged {
             subjects.entry(object).or_default().push((id, staged));
         }
-        let mut superseded = Vec::new();
         for (object, aggregates) in subjects {
             let mut listed = Documents::new();
             if aggregates.len() > FEW_AGGREGATES {
@@ -161,14 +159,9 @@ impl FileSession {
                 if committed.iter().max() != staged.base.as_ref() {
                     return Err(changed_by_others(object, id));
                 }
-                let is_old =
-                    |other: &&DocumentName| staged.is_changed && Some(*other) != staged.base.as_ref();
-                for old in committed.iter().filter(is_old) {
-                    superseded.push(path::file(object, id, &old.file())?);
-                }
             }
         }
-        Ok(superseded)
+        Ok(())
     }
 
     /// Waits until another change is decided, and discards it if it takes long. Of two changes that wait for each other, the

@@ -185,7 +185,10 @@ impl Checked {
                 let problem = format!("contains event {version} where version {expected} is expected");
                 return Err(self.objects.damaged(&self.path, &problem));
             }
-            self.next_version += 1;
+            self.next_version = self.next_version.checked_add(1).ok_or_else(|| {
+                self.objects
+                    .damaged(&self.path, &format!("contains event {}, which has no successor", event.version))
+            })?;
             if event.version <= self.file.last_version {
                 events.push(event);
             }

@@ -16,6 +16,9 @@
 //! No file is ever changed. A change writes new documents with the next generation, which are invisible while the journal
 //! exists without an outcome. The outcome is created once, either by the committing process or by another that discards the
 //! change, so a change is visible completely or not at all. Whoever finds a committed journal completes it.
+//!
+//! Replaced documents and their files remain until `EventFiles::remove_unused`, because a reader may still use them.
+//! The files of a removed aggregate are removed at once.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -28,6 +31,7 @@ mod listing;
 mod mark;
 mod objects;
 mod path;
+mod pinned;
 mod reader;
 mod restore;
 mod session;

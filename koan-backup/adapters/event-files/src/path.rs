@@ -69,7 +69,12 @@ pub(crate) fn file_in(object_folder: &str, id_folder: &str, name: &str) -> Resul
 
 /// Returns the folder of an aggregate.
 pub(crate) fn aggregate(object: &str, object_id: &str) -> Result<Path> {
-    parse(format!("{ROOT}/streams/{}/{}", folder_name(object), folder_name(object_id)))
+    aggregate_folder(&folder_name(object), &folder_name(object_id))
+}
+
+/// Returns the path of the folder with this name in a folder of an object.
+pub(crate) fn aggregate_folder(object_folder: &str, id_folder: &str) -> Result<Path> {
+    parse(format!("{ROOT}/streams/{object_folder}/{id_folder}"))
 }
 
 /// Returns the path of a file of an aggregate.

@@ -1,6 +1,5 @@
 //! Reading the store.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +18,7 @@ use crate::event_file;
 use crate::listing::{self, Listing};
 use crate::objects::{CONCURRENT_REQUESTS, Objects};
 use crate::path;
+use crate::pinned::PinnedDocuments;
 
 /// The events of several aggregates are read at the same time if they have fewer bytes.
 const PREFETCHED_BYTES: u64 = 256 << 10;
@@ -31,47 +31,61 @@ enum LoadedEvents {
     Streamed(Arc<Aggregate>, Box<OpenedStreams>),
 }
 
-/// A reader, which lists the aggregates of an object name once. Each stream alone is read at one version.
+/// A reader, which uses the same document of each aggregate for everything that it reads. Each stream alone is read at
+/// one version, and the events, the document and the snapshots of an aggregate belong together.
 #[derive(Debug)]
 pub(crate) struct FileReader {
     objects: Objects,
-    listings: tokio::sync::Mutex<BTreeMap<String, Arc<Listing>>>,
+    pinned: tokio::sync::Mutex<PinnedDocuments>,
     /// The aggregate that was opened last.
     last: Mutex<Option<Arc<Aggregate>>>,
 }
 
 impl FileReader {
     pub(crate) fn new(objects: Objects) -> Self {
-        Self { objects, listings: tokio::sync::Mutex::default(), last: Mutex::new(None) }
+        Self { objects, pinned: tokio::sync::Mutex::default(), last: Mutex::new(None) }
     }
 
     /// Returns the aggregates of an object name as they were listed first.
     async fn listing(&self, object: &str) -> Result<Arc<Listing>> {
-        let mut listings = self.listings.lock().await;
-        if let Some(listing) = listings.get(object) {
-            return Ok(Arc::clone(listing));
+        let mut pinned = self.pinned.lock().await;
+        if let Some(listing) = pinned.listing(object) {
+            return Ok(listing);
         }
-        let listing = Arc::new(listing::list(&self.objects, object).await?);
-        listings.insert(object.to_owned(), Arc::clone(&listing));
-        Ok(listing)
+        let listing = listing::list(&self.objects, object).await?;
+        Ok(pinned.pin_listing(object, listing))
     }
 
-    /// Reads an aggregate: the document that was listed, or the current one if that has been removed.
-    async fn load(
+    /// Reads the document of an aggregate that this reader uses: the one that it has found first.
+    async fn load(&self, object: &str, object_id: &str) -> Result<Option<Arc<Aggregate>>> {
+        let known = self.pinned.lock().await.document(object, object_id);
+        let pinned = match known {
+            Some(pinned) => pinned,
+            None => {
+                let found = listing::current(&self.objects, object, object_id).await?;
+                let (document, aggregate) = found.unzip();
+                let pinned = self.pinned.lock().await.pin(object, object_id, document.clone());
+                if pinned == document {
+                    return Ok(aggregate.map(Arc::new));
+                }
+                pinned
+            }
+        };
+        match pinned {
+            Some(document) => self.load_pinned(object, object_id, &document).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a document that this reader uses.
+    async fn load_pinned(
         &self,
         object: &str,
         object_id: &str,
-        listed: Option<&DocumentName>,
-    ) -> Result<Option<Arc<Aggregate>>> {
-        let listed = match listed {
-            Some(document) => listing::read(&self.objects, object, object_id, document).await?,
-            None => None,
-        };
-        let aggregate = match listed {
-            Some(aggregate) => Some(aggregate),
-            None => listing::current(&self.objects, object, object_id).await?.map(|(_, found)| found),
-        };
-        Ok(aggregate.map(Arc::new))
+        document: &DocumentName,
+    ) -> Result<Arc<Aggregate>> {
+        let read = listing::read(&self.objects, object, object_id, document).await?;
+        read.map(Arc::new).ok_or_else(|| removed(object, object_id))
     }
 
     fn remember(&self, aggregate: &Arc<Aggregate>) {
@@ -85,12 +99,12 @@ impl FileReader {
         let last = last.filter(|last| last.object == *object && last.object_id == *id);
         let aggregate = match last {
             Some(last) => Some(last),
-            None => self.load(object, id, None).await?,
+            None => self.load(object, id).await?,
         };
-        let aggregate = aggregate.ok_or_else(|| replaced(object, id))?;
+        let aggregate = aggregate.ok_or_else(|| removed(object, id))?;
         for stream in &opened.streams {
             if aggregate.version(&stream.stream_id) < stream.version {
-                return Err(replaced(object, id));
+                return Err(removed(object, id));
             }
         }
         Ok(aggregate)
@@ -111,12 +125,12 @@ impl FileReader {
         &self,
         object: &str,
     ) -> Result<impl Stream<Item = Result<Arc<Aggregate>>> + Send + use<'_>> {
-        let loads = self
-            .ids(object)
-            .await?
-            .map(move |(object, id, document)| async move { self.load(&object, &id, Some(&document)).await });
-        let aggregates = loads.buffered(CONCURRENT_REQUESTS);
-        Ok(aggregates.try_filter_map(|aggregate| async move { Ok(aggregate) }))
+        let ids = self.ids(object).await?;
+        let loads =
+            ids.map(
+                move |(object, id, document)| async move { self.load_pinned(&object, &id, &document).await },
+            );
+        Ok(loads.buffered(CONCURRENT_REQUESTS))
     }
 
     /// Reads the events of an aggregate, if they are few.
@@ -135,6 +149,21 @@ impl FileReader {
             self.stream_events(aggregate, &opened.stream_id, opened.event_count()).boxed()
         };
         stream::iter(opened.streams.iter().map(stream).collect::<Vec<_>>()).flatten().boxed()
+    }
+
+    /// Reads the snapshots of an aggregate by stream and version.
+    fn snapshots_of(
+        &self,
+        aggregate: Arc<Aggregate>,
+        opened: &OpenedStreams,
+    ) -> impl Stream<Item = Result<StreamSnapshot>> + Send + use<'_> {
+        let position = |id: &str| opened.streams.iter().position(|stream| stream.stream_id == id);
+        let mut files = aggregate.snapshots.clone();
+        files.sort_by_key(|file| (position(&file.stream_id), file.version));
+        stream::iter(files).then(move |file| {
+            let aggregate = Arc::clone(&aggregate);
+            async move { event_file::read_snapshot(&self.objects, aggregate.subject(), &file).await }
+        })
     }
 
     /// Reads the events of a stream up to a number of them.
@@ -157,9 +186,10 @@ impl FileReader {
     }
 }
 
-fn replaced(object: &str, object_id: &str) -> Error {
-    let text = format!("`{object}` `{object_id}` was replaced while it was read");
-    Error::new(ErrorKind::Provider, text).with_help("repeat the operation")
+fn removed(object: &str, object_id: &str) -> Error {
+    let text = format!("the state of `{object}` `{object_id}` that this read began with was removed");
+    Error::new(ErrorKind::Provider, text)
+        .with_help("repeat the operation; the age for `remove_unused` must exceed the duration of a backup")
 }
 
 #[async_trait]
@@ -187,9 +217,7 @@ impl EventReader for FileReader {
     }
 
     async fn open(&self, object: &str, object_id: &str) -> Result<Option<OpenedStreams>> {
-        let listing = self.listings.lock().await.get(object).map(Arc::clone);
-        let listed = listing.as_ref().and_then(|listing| listing.get(object_id));
-        let Some(aggregate) = self.load(object, object_id, listed).await? else { return Ok(None) };
+        let Some(aggregate) = self.load(object, object_id).await? else { return Ok(None) };
         self.remember(&aggregate);
         aggregate.open().map(Some)
     }
@@ -207,26 +235,15 @@ impl EventReader for FileReader {
 
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
         let aggregate = self.opened(opened).await?;
-        let position = |id: &str| opened.streams.iter().position(|stream| stream.stream_id == id);
-        let mut files = aggregate.snapshots.clone();
-        files.retain(|file| {
-            let stream = opened.streams.iter().find(|stream| stream.stream_id == file.stream_id);
-            stream.is_none_or(|stream| stream.version.is_none_or(|version| version >= file.version))
-        });
-        files.sort_by_key(|file| (position(&file.stream_id), file.version));
-        let snapshots = stream::iter(files).then(move |file| {
-            let aggregate = Arc::clone(&aggregate);
-            async move { event_file::read_snapshot(&self.objects, aggregate.subject(), &file).await }
-        });
-        Ok(batches(snapshots))
+        for file in &aggregate.snapshots {
+            opened.require_event_of_snapshot(&file.stream_id, file.version)?;
+        }
+        Ok(batches(self.snapshots_of(aggregate, opened)))
     }
 
     async fn all_events(&self, object: &str) -> Result<Batches<'_, StreamEvent>> {
         let loads = self.ids(object).await?.map(move |(object, id, document)| async move {
-            match self.load(&object, &id, Some(&document)).await? {
-                Some(aggregate) => self.load_events(aggregate).await,
-                None => Ok(LoadedEvents::Complete(Vec::new())),
-            }
+            self.load_events(self.load_pinned(&object, &id, &document).await?).await
         });
         let events = loads.buffered(CONCURRENT_REQUESTS).map_ok(|loaded| match loaded {
             LoadedEvents::Complete(batches) => stream::iter(batches.into_iter().map(Ok)).boxed(),
@@ -241,6 +258,15 @@ impl EventReader for FileReader {
             Ok(aggregate.open()?.document.map(|document| vec![document]))
         });
         Ok(documents.boxed())
+    }
+
+    async fn all_snapshots(&self, object: &str) -> Result<Batches<'_, StreamSnapshot>> {
+        let aggregates = self.aggregates(object).await?;
+        let snapshots = aggregates.and_then(move |aggregate| async move {
+            let opened = aggregate.open()?;
+            Ok(self.snapshots_of(aggregate, &opened))
+        });
+        Ok(batches(snapshots.try_flatten()))
     }
 
     async fn count(&self, object: &str, part: StreamPart) -> Result<u64> {

@@ -7,6 +7,7 @@ use koan_backup_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::document_name::DocumentName;
+use crate::listing;
 use crate::objects::{CONCURRENT_REQUESTS, Created, Objects};
 use crate::path;
 
@@ -136,11 +137,13 @@ pub(crate) async fn complete(objects: &Objects, restore: &str) -> Result<()> {
     objects.delete(vec![path::outcome(restore)?]).await
 }
 
-/// Removes the files of an aggregate that a committed change has removed.
+/// Removes the documents and files of an aggregate that a committed change has removed. The files that only earlier
+/// documents name remain, and nothing names them any more.
 async fn remove_aggregate(objects: &Objects, claim: Claim) -> Result<()> {
     let removed = DocumentName::parse(&claim.name).filter(|name| name.is_removed);
-    let (Some(_), Some(replaced)) = (removed, &claim.replaces) else { return Ok(()) };
+    let (Some(removed), Some(replaced)) = (removed, &claim.replaces) else { return Ok(()) };
     let file = |name: &str| path::file_in(&claim.object, &claim.object_id, name);
+    let earlier = earlier_documents(objects, &claim, &removed).await?;
     let replaced = file(replaced)?;
     if let Some(text) = objects.get(&replaced).await? {
         let aggregate = crate::aggregate::Aggregate::parse(&text)
@@ -149,7 +152,30 @@ async fn remove_aggregate(objects: &Objects, claim: Claim) -> Result<()> {
         objects.delete(files?).await?;
         objects.delete_durably(&replaced).await?;
     }
+    for earlier in earlier {
+        objects.delete_durably(&file(&earlier.file())?).await?;
+    }
     objects.delete_durably(&file(&claim.name)?).await
+}
+
+/// Returns the committed documents of an aggregate before the one that removed it. They would be visible again without
+/// it.
+async fn earlier_documents(
+    objects: &Objects,
+    claim: &Claim,
+    removed: &DocumentName,
+) -> Result<Vec<DocumentName>> {
+    let folder = path::aggregate_folder(&claim.object, &claim.object_id)?;
+    let documents = listing::documents(objects, &folder).await?;
+    let restores = Restores::read(objects).await?;
+    // The aggregate can be created again as soon as this document does not exist. While it exists, no document of the
+    // new aggregate is committed, so those that were committed when the outcomes were read belong to the removed
+    // aggregate.
+    if objects.get(&path::file_in(&claim.object, &claim.object_id, &claim.name)?).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let documents = documents.into_values().flatten();
+    Ok(documents.filter(|document| document < removed && !restores.hides(document)).collect())
 }
 
 /// Removes the documents and the journal of a change that was discarded. The outcome remains, because the process of the

@@ -77,6 +77,20 @@ struct Pending {
     size_bytes: usize,
 }
 
+impl Pending {
+    /// Returns the version of the event after the pending ones.
+    fn next_version(&self) -> Result<u64> {
+        let count = u64::try_from(self.events.len()).ok();
+        count.and_then(|count| self.first_version.checked_add(count)).ok_or_else(|| {
+            let text = format!(
+                "stream `{}` of `{}` has no version after its last event",
+                self.stream_id, self.subject.0
+            );
+            Error::new(ErrorKind::Corrupt, text).with_help("restore the aggregate from a backup")
+        })
+    }
+}
+
 /// A file of events that was written.
 #[derive(Debug)]
 struct Uploaded {
@@ -203,13 +217,12 @@ impl FileSession {
             self.flush().await?;
         }
         let next = match &self.pending {
-            Some(pending) => pending.events.last().map(|event| event.version + 1),
+            Some(pending) => pending.next_version()?,
             None => {
                 let staged = self.aggregate(object, &event.object_id).await?;
-                staged.aggregate.version(&event.stream_id).map(|version| version + 1)
+                staged.aggregate.next_version(&event.stream_id)?
             }
         };
-        let next = next.unwrap_or(0);
         if event.version != next {
             let name = format!("event {} of stream `{}` of `{object}`", event.version, event.stream_id);
             return Err(if event.version < next {
@@ -243,7 +256,7 @@ impl FileSession {
         let entry = EventFile {
             file: file.clone(),
             first_version,
-            last_version: (first_version + event_count).saturating_sub(1),
+            last_version: first_version.saturating_add(event_count.saturating_sub(1)),
             event_count,
             size_bytes: 0,
             sha256: String::new(),

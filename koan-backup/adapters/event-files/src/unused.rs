@@ -1,6 +1,7 @@
 //! The removal of files that nothing names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -32,8 +33,11 @@ impl Age {
 
 impl EventFiles {
     /// Removes the files that no document names and that are older than `older_than`: those of processes that were killed
-    /// during a change, and those of replaced events. Changes without an outcome that are older are discarded. Returns the
-    /// number of removed files.
+    /// during a change, and those of replaced events. Documents that were replaced earlier are removed as well. Changes
+    /// without an outcome that are older are discarded. Returns the number of removed files.
+    ///
+    /// Each change of an aggregate leaves its replaced document to this method, so call it regularly, for example every
+    /// day.
     ///
     /// `older_than` must exceed the duration of any restore and any backup, and the difference between the clocks of this
     /// machine and of the storage.
@@ -96,6 +100,7 @@ async fn decide_old_changes(objects: &Objects, age: &Age) -> Result<u64> {
 }
 
 /// Returns the files of an aggregate that its documents do not name. The documents of discarded changes are among them.
+/// A replaced document counts while the document that replaced it is not old, because a reader may use it.
 async fn unused(
     objects: &Objects,
     restores: &Restores,
@@ -105,13 +110,20 @@ async fn unused(
     let parse = |meta: &ObjectMeta| meta.location.filename().and_then(DocumentName::parse);
     let documents: Vec<_> = files.iter().filter_map(parse).collect();
     let current = visible(&documents, restores).map(DocumentName::file);
+    let named_files = files.iter().filter_map(|meta| Some((parse(meta)?, age.is_old(meta))));
+    let committed: BTreeMap<_, _> = named_files.filter(|(name, _)| !restores.hides(name)).collect();
+    let is_replaced_recently = |name: &DocumentName| {
+        let mut later = committed.range((Bound::Excluded(name), Bound::Unbounded));
+        later.next().is_some_and(|(_, is_old)| !is_old)
+    };
     let mut named: BTreeSet<String> = BTreeSet::new();
     for meta in &files {
         let Some(name) = parse(meta) else { continue };
         let is_kept = current.as_ref() == Some(&name.file())
             || restores.undecided.contains(&name.restore)
             || restores.committed.contains(&name.restore)
-            || !age.is_old(meta);
+            || !age.is_old(meta)
+            || is_replaced_recently(&name);
         if !is_kept {
             continue;
         }

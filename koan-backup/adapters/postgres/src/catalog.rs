@@ -92,10 +92,15 @@ pub(super) struct Column {
     /// Whether an INSERT must provide a value for the column: the column or a domain of its type is NOT NULL,
     /// and there is no default.
     pub(super) needs_value: bool,
+    /// Whether PostgreSQL assigns a value if an INSERT provides none: there is a default, or the column is an identity
+    /// column.
+    pub(super) has_default: bool,
     pub(super) identity: Identity,
     pub(super) generated: bool,
     /// Whether the order of the column's values depends on a collation.
     pub(super) is_collated: bool,
+    /// Whether the collation of the column orders texts by their bytes.
+    pub(super) is_ordered_by_bytes: bool,
     /// Whether the collation of the column considers different texts equal.
     pub(super) has_nondeterministic_collation: bool,
     /// The members of the type, if it is a composite type.
@@ -371,6 +376,8 @@ fn column(row: &Row, types: &BTreeMap<Oid, TypeRow>) -> Result<Column, tokio_pos
         is_collated: row.try_get(8)?,
         is_readable: row.try_get(10)?,
         has_nondeterministic_collation: row.try_get(11)?,
+        has_default: row.try_get(12)?,
+        is_ordered_by_bytes: row.try_get(13)?,
         composite: None,
         enumeration: enumeration::of_type(row.try_get(2)?, types),
     })

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use koan_backup::Result;
 use koan_backup::event_store::{
-    Batches, EventReader, EventStore as _, OpenedStreams, StreamEvent, StreamPart, StreamSnapshot,
-    StreamState,
+    Batches, EventReader, EventStore as _, OpenedStreams, StreamDocument, StreamEvent, StreamPart,
+    StreamSnapshot, StreamState,
 };
 
 use super::{LyingStore, Violation};
@@ -116,12 +116,32 @@ impl EventReader for LyingReader {
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
         Ok(match self.store.violation {
             Violation::LosesSnapshots => one_batch(Vec::new()),
+            Violation::OmitsDamagedSnapshots => {
+                let mut snapshots = joined(self.memory.all_snapshots(&opened.object).await?).await?;
+                snapshots.retain(|snapshot| {
+                    opened.require_event_of_snapshot(&snapshot.stream_id, snapshot.version).is_ok()
+                });
+                one_batch(snapshots)
+            }
             Violation::ReadsLaterSnapshots => {
                 let reader = self.current().await?;
                 let opened = reader.open(&opened.object, &opened.object_id).await?.expect("it was opened");
                 one_batch(joined(reader.snapshots(&opened).await?).await?)
             }
             _ => self.memory.snapshots(opened).await?,
+        })
+    }
+
+    async fn all_snapshots(&self, object: &str) -> Result<Batches<'_, StreamSnapshot>> {
+        self.memory.all_snapshots(object).await
+    }
+
+    async fn all_documents(&self, object: &str) -> Result<Batches<'_, StreamDocument>> {
+        Ok(match self.store.violation {
+            Violation::ReadsCurrentDocuments => {
+                one_batch(joined(self.current().await?.all_documents(object).await?).await?)
+            }
+            _ => self.memory.all_documents(object).await?,
         })
     }
 

@@ -41,6 +41,10 @@ pub(super) const CASES: &[Case] = &[
     .needing(|contents| contents.snapshots),
     Case::new("snapshots after the opened version are omitted", |store| later_snapshots(store).boxed())
         .needing(|contents| contents.snapshots),
+    Case::new("a snapshot without its event is refused, or found by the read of its aggregate", |store| {
+        snapshots_without_events(store).boxed()
+    })
+    .needing(|contents| contents.snapshots),
     Case::new("snapshots are removed by stream and version", |store| removed_snapshots(store).boxed())
         .needing(|contents| contents.snapshots),
     Case::new("a snapshot is refused", |store| no_snapshots(store).boxed())
@@ -286,6 +290,35 @@ async fn later_snapshots(store: &Subject) -> Result<()> {
     writing.events().add_snapshots(OBJECT, vec![snapshot("1", 2, 1)]).await?;
     writing.commit().await?;
     require_equal("the snapshots of the opened version", &reading.snapshots(&opened).await?, &Vec::new())
+}
+
+async fn snapshots_without_events(store: &Subject) -> Result<()> {
+    store.write(OBJECT, events("1", 2)).await?;
+    let expected = [snapshot("1", 1, 1), snapshot("1", 5, 2), snapshot("2", 0, 1)];
+    let mut writing = store.begin().await?;
+    if writing.events().add_snapshots(OBJECT, expected.to_vec()).await.is_err() {
+        return writing.rollback().await;
+    }
+    if writing.commit().await.is_err() {
+        return Ok(());
+    }
+    let reading = store.read().await?;
+    let read = all(reading.events().all_snapshots(OBJECT).await?).await?;
+    require_equal("all snapshots", &read.as_slice(), &expected.as_slice())?;
+    for (id, version, count) in [("1", 5, 2), ("2", 0, 1)] {
+        let opened = reading.open(id).await?;
+        require_equal("the count of an aggregate", &opened.snapshot_count, &count)?;
+        let Err(error) = reading.snapshots(&opened).await else {
+            return Err(failed(format!(
+                "the snapshots of aggregate `{id}` were read without an error, and version {version} has no event"
+            )));
+        };
+        let text = error.to_string();
+        ensure(text.contains(&format!("`{id}`")) && text.contains(&version.to_string()), || {
+            format!("`{text}` does not name aggregate `{id}` and version {version}")
+        })?;
+    }
+    Ok(())
 }
 
 async fn removed_snapshots(store: &Subject) -> Result<()> {

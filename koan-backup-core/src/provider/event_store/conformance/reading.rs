@@ -3,11 +3,11 @@
 use futures::{FutureExt as _, TryStreamExt as _};
 
 use super::case::Case;
-use super::sample::{ensure, event, events, failed, json, require_equal, require_events};
-use super::subject::{OBJECT, Subject};
-use crate::entity::stream::StreamEvent;
+use super::sample::{document, ensure, event, events, failed, json, require_equal, require_events, snapshot};
+use super::subject::{OBJECT, Subject, all};
+use crate::entity::stream::{StreamEvent, StreamPart};
 use crate::foundation::error::Result;
-use crate::provider::event_store::{BatchValue as _, StreamState};
+use crate::provider::event_store::{BatchValue as _, EventReader, StreamState};
 
 /// A change of an event.
 type Change = fn(&mut StreamEvent);
@@ -19,6 +19,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("many streams and long streams are read completely", |store| many(store).boxed()),
     Case::new("a batch contains about a mebibyte", |store| batch_size(store).boxed()),
     Case::new("a stream is read up to the version at which it was opened", |store| growing(store).boxed()),
+    Case::new("a reader uses the same state of an aggregate for all that it reads", |store| {
+        same_state(store).boxed()
+    }),
     Case::new("a read that is cancelled leaves the reader usable", |store| cancelled(store).boxed()),
 ];
 
@@ -156,6 +159,64 @@ async fn growing(store: &Subject) -> Result<()> {
     drop(reading);
     let expected: Vec<_> = events("grows", 5).into_iter().chain(events("stays", 2)).collect();
     store.require(OBJECT, &expected).await
+}
+
+async fn same_state(store: &Subject) -> Result<()> {
+    let (ids, snapshots) = (["a", "b"], [snapshot("a", 1, 1), snapshot("b", 1, 1)]);
+    let expected: Vec<_> = ids.iter().flat_map(|id| events(id, 3)).collect();
+    store.write(OBJECT, expected.clone()).await?;
+    if store.capabilities.snapshots {
+        let mut writing = store.begin().await?;
+        writing.events().add_snapshots(OBJECT, snapshots.to_vec()).await?;
+        writing.commit().await?;
+    }
+    let (listing, opening) = (store.read().await?, store.read().await?);
+    require_events(all(listing.events().all_events(OBJECT).await?).await?, &expected)?;
+    let opened = opening.open("a").await?;
+    for version in 3..6 {
+        for id in ids {
+            let mut writing = store.begin().await?;
+            store.add(&mut writing, OBJECT, vec![event(id, version)]).await?;
+            if store.capabilities.snapshots {
+                let later = snapshot(id, version, version);
+                writing.events().add_snapshots(OBJECT, vec![later]).await?;
+            }
+            writing.commit().await?;
+        }
+    }
+    let count = |is_stored: bool, count: usize| if is_stored { count } else { 0 };
+    let documents: Vec<_> = ids.iter().map(|id| document(id, 3)).collect();
+    let documents = &documents[..count(store.capabilities.documents, 2)];
+    let snapshots = &snapshots[..count(store.capabilities.snapshots, 2)];
+    let reader = listing.events();
+    let read = all(reader.all_documents(OBJECT).await?).await?;
+    require_equal("the documents after the events were read", &read.as_slice(), &documents)?;
+    let read = all(reader.all_snapshots(OBJECT).await?).await?;
+    require_equal("the snapshots after the events were read", &read.as_slice(), &snapshots)?;
+    require_equal(
+        "the count of the events that were read",
+        &reader.count(OBJECT, StreamPart::Events).await?,
+        &6,
+    )?;
+    let reopened = listing.open("a").await?;
+    require_equal("the streams after the events were read", &reopened.streams, &opened.streams)?;
+    // The other reader has opened the aggregate before the events were appended.
+    let reader = opening.events();
+    require_events(reading_of(reader, "a").await?, &events("a", 3))?;
+    require_equal("the aggregate that is opened again", &opening.open("a").await?, &opened)?;
+    let read = opening.snapshots(&opened).await?;
+    require_equal(
+        "the snapshots of the opened aggregate",
+        &read.as_slice(),
+        &&snapshots[..snapshots.len() / 2],
+    )
+}
+
+/// Reads the events of one aggregate among those of all aggregates.
+async fn reading_of(reader: &dyn EventReader, object_id: &str) -> Result<Vec<StreamEvent>> {
+    let mut events = all(reader.all_events(OBJECT).await?).await?;
+    events.retain(|event| event.object_id == object_id);
+    Ok(events)
 }
 
 async fn cancelled(store: &Subject) -> Result<()> {

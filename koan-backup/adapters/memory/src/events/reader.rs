@@ -1,8 +1,10 @@
 //! Reading the content at one point in time.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::TryStreamExt as _;
 use futures::stream;
 use koan_backup_core::event_store::{
     Batches, EventReader, OpenedStreams, StreamEvent, StreamSnapshot, batches,
@@ -20,6 +22,15 @@ pub(super) struct MemoryReader {
 impl MemoryReader {
     pub(super) fn new(content: Arc<Content>) -> Self {
         Self { content }
+    }
+
+    /// Returns the snapshots of an aggregate by stream, in the order of these streams, and then by version.
+    fn ordered_snapshots(&self, opened: &OpenedStreams) -> Vec<StreamSnapshot> {
+        let aggregate = self.content.aggregate(&opened.object, &opened.object_id);
+        let mut snapshots = aggregate.map(|stored| stored.snapshots.clone()).unwrap_or_default();
+        let position = |id: &str| opened.streams.iter().position(|stream| stream.stream_id == id);
+        snapshots.sort_by_key(|snapshot| (position(&snapshot.stream_id), snapshot.version));
+        snapshots
     }
 }
 
@@ -58,15 +69,24 @@ impl EventReader for MemoryReader {
     }
 
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
-        let aggregate = self.content.aggregate(&opened.object, &opened.object_id).map(Arc::clone);
-        let mut snapshots = aggregate.map(|stored| stored.snapshots.clone()).unwrap_or_default();
-        let position = |id: &str| opened.streams.iter().position(|stream| stream.stream_id == id);
-        let is_after = |snapshot: &StreamSnapshot| {
-            let stream = opened.streams.iter().find(|stream| stream.stream_id == snapshot.stream_id);
-            stream.is_some_and(|stream| stream.version.is_some_and(|version| version < snapshot.version))
-        };
-        snapshots.retain(|snapshot| !is_after(snapshot));
-        snapshots.sort_by_key(|snapshot| (position(&snapshot.stream_id), snapshot.version));
+        let snapshots = self.ordered_snapshots(opened);
+        for snapshot in &snapshots {
+            opened.require_event_of_snapshot(&snapshot.stream_id, snapshot.version)?;
+        }
         Ok(batches(stream::iter(snapshots.into_iter().map(Ok))))
+    }
+
+    async fn all_snapshots(&self, object: &str) -> Result<Batches<'_, StreamSnapshot>> {
+        let aggregates = self.content.aggregates(object).map(Arc::clone).unwrap_or_default();
+        let object = object.to_owned();
+        let ids: Vec<String> = aggregates.keys().cloned().collect();
+        let snapshots = stream::iter(ids.into_iter().map(Ok)).and_then(move |id| {
+            let opened = aggregates.get(&id).map(|aggregate| aggregate.open(&object, &id)).transpose();
+            ready(opened.map(|opened| {
+                let snapshots = opened.map(|opened| self.ordered_snapshots(&opened)).unwrap_or_default();
+                stream::iter(snapshots.into_iter().map(Ok))
+            }))
+        });
+        Ok(batches(snapshots.try_flatten()))
     }
 }

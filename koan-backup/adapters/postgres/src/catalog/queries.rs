@@ -27,7 +27,12 @@ pub(super) const COLUMNS: &str = "
                    SELECT FROM domains WHERE typnotnull)),
            a.attidentity::text, a.attgenerated::text, a.attcollation <> 0, a.atttypmod,
            pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
-           EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic)
+           EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND NOT l.collisdeterministic),
+           a.atthasdef OR a.attidentity <> ''
+               OR EXISTS (SELECT FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid
+                   AND d.typtype = 'd' AND d.typdefault IS NOT NULL),
+           EXISTS (SELECT FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation AND l.collprovider = 'c'
+               AND l.collcollate IN ('C', 'POSIX'))
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'

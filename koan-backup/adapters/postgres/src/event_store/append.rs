@@ -29,6 +29,8 @@ impl StoreTables {
             table.require_representable(&self.settings, event, &name)?;
         }
         self.require_continued(connection, object, events).await?;
+        let numbered = table.assign_positions(connection, events).await?;
+        let events = numbered.as_deref().unwrap_or(events);
         let added = insert_all(connection, table.as_ref(), object, events).await?;
         table.require_distinct_positions(connection, events).await?;
         Ok(added)
@@ -178,6 +180,40 @@ impl EventsTable {
             (Some(column), Some(metadata)) => require_exact_json(name, column, metadata),
             _ => Ok(()),
         }
+    }
+
+    /// Assigns positions after the largest one to the events without one, if PostgreSQL assigns none. The table is
+    /// locked against other writers.
+    async fn assign_positions(
+        &self,
+        connection: &Connection,
+        events: &[StreamEvent],
+    ) -> Result<Option<Vec<StreamEvent>>> {
+        let column = self.position.as_ref().filter(|column| !column.has_default);
+        let Some(column) = column.filter(|_| events.iter().any(|event| event.position.is_none())) else {
+            return Ok(None);
+        };
+        let operation = "reading the last position";
+        let query = format!("SELECT pg_catalog.max({}) FROM {}", column.selected(), self.keys.rows());
+        let rows = self.keys.query(connection, operation, &query, &[]).await?;
+        let last = rows.first().map(|row| row.try_get::<_, Option<i64>>(0)).transpose();
+        let last = last.map_err(|error| self.keys.failed(operation, &error))?.flatten();
+        let mut last = last.into_iter().chain(events.iter().filter_map(|event| event.position)).max();
+        let mut events = events.to_vec();
+        for event in events.iter_mut().filter(|event| event.position.is_none()) {
+            last = last.unwrap_or(0).checked_add(1);
+            if last.is_none() {
+                return Err(Error::new(
+                    ErrorKind::Constraint,
+                    format!(
+                        "event table `{}` has no position after the last event; correct the positions in column `{}`",
+                        self.keys.table.display_name, column.name
+                    ),
+                ));
+            }
+            event.position = last;
+        }
+        Ok(Some(events))
     }
 
     /// Refuses a position that another event has. A unique index would have refused it.

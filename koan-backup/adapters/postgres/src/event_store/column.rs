@@ -15,6 +15,10 @@ pub(in super::super) struct StoredColumn {
     pub(in super::super) name: String,
     pub(in super::super) form: ColumnForm,
     pub(in super::super) not_null: bool,
+    /// Whether PostgreSQL assigns a value if an INSERT provides none.
+    pub(in super::super) has_default: bool,
+    /// Whether the collation orders texts by their bytes.
+    is_ordered_by_bytes: bool,
     /// Whether PostgreSQL refuses a value in an INSERT without OVERRIDING SYSTEM VALUE.
     pub(in super::super) is_identity: bool,
     /// The type in SQL syntax.
@@ -110,6 +114,8 @@ impl StoredColumn {
             name: name.clone(),
             form,
             not_null: column.not_null,
+            has_default: column.has_default,
+            is_ordered_by_bytes: column.is_ordered_by_bytes,
             is_identity: column.identity == Identity::Always,
             declared: column.declared.clone(),
         })
@@ -158,6 +164,16 @@ impl StoredColumn {
         self.declared == "text" || self.declared.starts_with("character varying")
     }
 
+    /// Returns whether the type of the column orders its values as the bytes of their texts.
+    pub(super) fn has_order_of_bytes(&self) -> bool {
+        match self.form {
+            // The text of a UUID has the digits of its bytes in the same order.
+            ColumnForm::Uuid => true,
+            ColumnForm::Text => self.is_plain_text() && self.is_ordered_by_bytes,
+            _ => false,
+        }
+    }
+
     /// Returns whether a text can be a value of this key column.
     pub(in super::super) fn admits(&self, text: &str) -> bool {
         match self.form {
@@ -166,6 +182,14 @@ impl StoredColumn {
             }
             ColumnForm::Number => text.parse::<i64>().is_ok_and(|number| number.to_string() == text),
             _ => !text.contains('\0'),
+        }
+    }
+
+    /// Returns the expression with which values of this key column are compared. `value` is an expression of type text.
+    pub(super) fn in_order(&self, value: &str) -> String {
+        match self.form {
+            ColumnForm::Uuid => format!("({value})::pg_catalog.uuid"),
+            _ => format!("({value})::pg_catalog.text"),
         }
     }
 

@@ -272,7 +272,7 @@ impl InsertedRow for StreamEvent {
         columns.text(table.action.as_ref(), |event| event.action.as_deref());
         columns.text(table.timestamp.as_ref(), |event| event.timestamp.as_deref());
         columns.text(table.metadata.as_ref(), |event| event.metadata.as_ref().map(JsonText::stored_text));
-        // PostgreSQL assigns the positions of events without one.
+        // PostgreSQL assigns the positions of events without one: others were assigned before.
         let has_positions = rows.iter().all(|event| event.position.is_some());
         let position = table.position.as_ref().filter(|_| has_positions);
         columns.number(position, |event| Ok(event.position))?;

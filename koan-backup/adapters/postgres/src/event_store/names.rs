@@ -33,33 +33,17 @@ impl StoreTables {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>> {
-        let tables: Vec<&KeyColumns> = self.keys().filter(|keys| keys.admits_object(object)).collect();
-        let Some(first) = tables.first() else { return Ok(Vec::new()) };
-        let ids: Vec<String> = tables
-            .iter()
-            .map(|keys| {
-                let (id, rows) = (text_of(&keys.id), keys.rows());
-                format!(
-                    "SELECT {id} COLLATE \"C\" AS id FROM {rows} WHERE {} AND \
-                     ($2::pg_catalog.text IS NULL OR {id} COLLATE \"C\" > $2::pg_catalog.text)",
-                    keys.has_object_or_null()
-                )
-            })
-            .collect();
-        // An id that is NULL comes first, so that it is found.
-        let query = format!(
-            "SELECT x.id FROM ({}) AS x ORDER BY x.id COLLATE \"C\" NULLS FIRST LIMIT $3",
-            // UNION removes duplicates.
-            match ids.as_slice() {
-                [one] => format!("SELECT DISTINCT y.id FROM ({one}) AS y"),
-                several => several.join(" UNION "),
-            }
-        );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters: [Parameter<'_>; 3] =
-            [(&object, Type::TEXT), (&after, Type::TEXT), (&limit, Type::INT8)];
-        let rows = first.query(connection, "reading the object ids", &query, &parameters).await?;
-        rows.iter().map(|row| first.name(row, Some(&first.id.name))).collect()
+            [(&object, Type::TEXT), (&after, Type::TEXT), (&limit_rows, Type::INT8)];
+        let mut ids = BTreeSet::new();
+        for keys in self.keys().filter(|keys| keys.admits_object(object)) {
+            let query = keys.select_ids(after);
+            for row in keys.query(connection, "reading the object ids", &query, &parameters).await? {
+                ids.insert(keys.name(&row, Some(&keys.id.name))?);
+            }
+        }
+        Ok(ids.into_iter().take(limit).collect())
     }
 }
 
@@ -87,6 +71,38 @@ impl KeyColumns {
              SELECT (SELECT {text} FROM {rows} WHERE {name} > n.name ORDER BY {name} LIMIT 1) FROM names AS n \
              WHERE n.name IS NOT NULL) \
              SELECT n.name FROM names AS n WHERE n.name IS NOT NULL"
+        )
+    }
+
+    /// Returns the query for the first object ids with the object name `$1` after the id `$2`, at most `$3`, in the
+    /// order of their bytes. An id that is NULL comes first, so that it is found.
+    fn select_ids(&self, after: Option<&str>) -> String {
+        let (rows, text) = (self.rows(), text_of(&self.id));
+        let has_object_name = self.object.column().is_none_or(|column| column.not_null);
+        let has_index = self.is_unique() && self.id.not_null && has_object_name;
+        if !(has_index && self.id.has_order_of_bytes() && after.is_none_or(|after| self.id.admits(after))) {
+            return format!(
+                "SELECT x.id FROM (SELECT DISTINCT {text} COLLATE \"C\" AS id FROM {rows} WHERE {} AND \
+                 ($2::pg_catalog.text IS NULL OR {text} COLLATE \"C\" > $2::pg_catalog.text)) AS x \
+                 ORDER BY x.id COLLATE \"C\" NULLS FIRST LIMIT $3",
+                self.has_object_or_null()
+            );
+        }
+        // There are few ids in a page and many events. Each step finds the next id in the index.
+        let (id, has_object) = (self.id.qualified(), self.has_object());
+        let is_after = |value: &str| format!("{id} > {}", self.id.in_order(value));
+        let first = match after {
+            Some(_) => is_after("$2::pg_catalog.text"),
+            // The type of the parameter is stated, although it is NULL.
+            None => "$2::pg_catalog.text IS NULL".to_owned(),
+        };
+        format!(
+            "WITH RECURSIVE ids (id) AS (\
+             (SELECT {text} FROM {rows} WHERE {has_object} AND {first} ORDER BY {id} LIMIT 1) UNION ALL \
+             SELECT (SELECT {text} FROM {rows} WHERE {has_object} AND {} ORDER BY {id} LIMIT 1) FROM ids AS n \
+             WHERE n.id IS NOT NULL) \
+             SELECT n.id FROM ids AS n WHERE n.id IS NOT NULL LIMIT $3",
+            is_after("n.id")
         )
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use koan_backup_core::event_store::{JsonText, StreamEvent, StreamSnapshot};
+use koan_backup_core::event_store::{JsonText, OpenedStreams, StreamEvent, StreamSnapshot};
 use koan_backup_core::{Error, ErrorKind, Result};
 use koan_backup_sql::event_tables::Continuity;
 use tokio_postgres::Row;
@@ -76,15 +76,33 @@ impl RowDecoder for EventDecoder {
 /// Converts snapshots.
 #[derive(Debug)]
 pub(in super::super) struct SnapshotDecoder {
-    pub(in super::super) table: Arc<SnapshotsTable>,
-    pub(in super::super) object: String,
+    table: Arc<SnapshotsTable>,
+    object: String,
+    /// The aggregate to which all snapshots belong, with the events that they need.
+    opened: Option<OpenedStreams>,
+}
+
+impl SnapshotDecoder {
+    /// Returns the decoder of all snapshots with an object name.
+    pub(in super::super) fn new(table: &Arc<SnapshotsTable>, object: &str) -> Self {
+        Self { table: Arc::clone(table), object: object.to_owned(), opened: None }
+    }
+
+    /// Returns the decoder of the snapshots of an aggregate.
+    pub(in super::super) fn of_aggregate(table: &Arc<SnapshotsTable>, opened: &OpenedStreams) -> Self {
+        Self { opened: Some(opened.clone()), ..Self::new(table, &opened.object) }
+    }
 }
 
 impl RowDecoder for SnapshotDecoder {
     type Value = StreamSnapshot;
 
     fn decode(&mut self, row: &Row) -> Result<StreamSnapshot> {
-        self.table.snapshot(row, &self.object)
+        let snapshot = self.table.snapshot(row, &self.object)?;
+        if let Some(opened) = &self.opened {
+            opened.require_event_of_snapshot(&snapshot.stream_id, snapshot.version)?;
+        }
+        Ok(snapshot)
     }
 }
 
@@ -128,7 +146,19 @@ impl KeyColumns {
                 ),
             )
         };
-        if !value::<bool>(row, 2).is_some_and(|has_object| has_object) {
+        let unreadable = |column: &StoredColumn| {
+            Error::new(
+                ErrorKind::Record,
+                format!(
+                    "table `{}` has a row whose column `{}` cannot be read; correct the row",
+                    self.table.display_name, column.name
+                ),
+            )
+        };
+        let has_object = value::<bool>(row, 2);
+        let has_object =
+            has_object.map_err(|Unreadable| unreadable(self.object.column().unwrap_or(&self.id)))?;
+        if has_object != Some(true) {
             return Err(self.object.column().map_or_else(|| null(&self.id), null));
         }
         let id: String = text(row, 0)
@@ -142,13 +172,14 @@ impl KeyColumns {
                 )
             })?
             .ok_or_else(|| null(&self.id))?;
-        let number: i64 = value(row, 1).ok_or_else(|| null(&self.version))?;
+        let number: Option<i64> = value(row, 1).map_err(|Unreadable| unreadable(&self.version))?;
+        let number = number.ok_or_else(|| null(&self.version))?;
         let version = self.version_of(object, &id, number)?;
         Ok((id, version))
     }
 }
 
-/// A text that is not valid UTF-8.
+/// A value that cannot be read, for example text that is not valid UTF-8.
 struct Unreadable;
 
 /// Reads a column as text; `None` is NULL.
@@ -157,8 +188,8 @@ fn text(row: &Row, index: usize) -> Result<Option<String>, Unreadable> {
 }
 
 /// Reads a column whose type the query determines. NULL is `None`.
-fn value<T: FromSqlOwned>(row: &Row, index: usize) -> Option<T> {
-    row.try_get::<_, Option<T>>(index).ok().flatten()
+fn value<T: FromSqlOwned>(row: &Row, index: usize) -> Result<Option<T>, Unreadable> {
+    row.try_get(index).map_err(|_| Unreadable)
 }
 
 /// One row whose key is known, so that errors can name it.
@@ -176,6 +207,10 @@ impl KeyedRow<'_> {
         text(self.row, index).map_err(|Unreadable| {
             self.error(column, "contains text that is not valid UTF-8; correct the text")
         })
+    }
+
+    fn number(&self, column: &StoredColumn, index: usize) -> Result<Option<i64>> {
+        value(self.row, index).map_err(|Unreadable| self.error(column, "cannot be read as a number"))
     }
 
     fn optional_text(&self, column: Option<&StoredColumn>, index: usize) -> Result<Option<String>> {
@@ -214,7 +249,10 @@ impl EventsTable {
             external_sequencer: row.optional_text(self.external_sequencer.as_ref(), 6)?,
             action: row.optional_text(self.action.as_ref(), 7)?,
             timestamp: row.optional_text(self.timestamp.as_ref(), 8)?,
-            position: value(row.row, 9),
+            position: match &self.position {
+                Some(column) => Some(row.required(column, row.number(column, 9)?)?),
+                None => None,
+            },
             metadata: self.metadata.as_ref().map_or(Ok(None), |column| row.json(column, 10))?,
             stream_id: object_id.clone(),
             object_id,
@@ -229,11 +267,12 @@ impl SnapshotsTable {
         let (object_id, version) = self.keys.key(row, object)?;
         let row =
             KeyedRow { row, name: format!("the snapshot at {}", self.keys.row(object, &object_id, version)) };
-        let number = match (&self.number, value::<i64>(row.row, 4)) {
-            (Some(column), Some(number)) => Some(
-                u64::try_from(number).map_err(|_| row.error(column, "is negative; correct the number"))?,
-            ),
-            _ => None,
+        let number = match &self.number {
+            Some(column) => {
+                let number = row.number(column, 4)?.map(u64::try_from).transpose();
+                number.map_err(|_| row.error(column, "is negative; correct the number"))?
+            }
+            None => None,
         };
         Ok(StreamSnapshot {
             payload: row.required_json(&self.payload, 3)?,

@@ -127,7 +127,6 @@ impl EventReader for PostgresSnapshot {
         self.batches(operation, &table.select_stream(), &parameters, decoder).await
     }
 
-    /// The rows of the snapshot do not change after the stream was opened, so no snapshot is omitted.
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
         let (object, id) = (&opened.object, &opened.object_id);
         let table = self.tables()?.snapshots.as_ref();
@@ -138,7 +137,7 @@ impl EventReader for PostgresSnapshot {
         let parameters: [Parameter<'_>; 2] = [(object, Type::TEXT), (id, Type::TEXT)];
         let operation =
             format!("reading the snapshots of a stream from table `{}`", table.keys.table.display_name);
-        let decoder = SnapshotDecoder { table: Arc::clone(table), object: object.clone() };
+        let decoder = SnapshotDecoder::of_aggregate(table, opened);
         self.batches(operation, &table.select_stream(), &parameters, decoder).await
     }
 
@@ -162,7 +161,7 @@ impl EventReader for PostgresSnapshot {
             return Ok(stream::empty().boxed());
         };
         let operation = format!("reading the snapshots in table `{}`", table.keys.table.display_name);
-        let decoder = SnapshotDecoder { table: Arc::clone(table), object: object.to_owned() };
+        let decoder = SnapshotDecoder::new(table, object);
         self.batches(operation, &table.select_all(), &[(&object, Type::TEXT)], decoder).await
     }
 

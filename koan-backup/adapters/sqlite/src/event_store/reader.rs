@@ -1,8 +1,10 @@
 //! Reads the event store in the snapshot of a backup.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::TryStreamExt as _;
 use futures::stream::{self, StreamExt as _};
 use koan_backup_core::{
     Result,
@@ -102,7 +104,16 @@ impl EventReader for SqliteEventReader {
     }
 
     async fn snapshots(&self, opened: &OpenedStreams) -> Result<Batches<'_, StreamSnapshot>> {
-        Ok(self.batches(BatchRead::new(&opened.object, Some(&opened.object_id)), |_| Ok(())))
+        let snapshots: Batches<'_, StreamSnapshot> =
+            self.batches(BatchRead::new(&opened.object, Some(&opened.object_id)), |_| Ok(()));
+        let opened = opened.clone();
+        let check = move |batch: &Vec<StreamSnapshot>| {
+            let mut batch = batch.iter();
+            batch.try_for_each(|snapshot| {
+                opened.require_event_of_snapshot(&snapshot.stream_id, snapshot.version)
+            })
+        };
+        Ok(snapshots.and_then(move |batch| ready(check(&batch).map(|()| batch))).boxed())
     }
 
     async fn all_events(&self, object: &str) -> Result<Batches<'_, StreamEvent>> {

@@ -19,7 +19,7 @@ use super::record::StoreRecord;
 use super::row::StoreRow;
 use super::store_tables::StoreTable;
 use super::stored_form::StoreContent;
-use koan_backup_sql::event_tables::EventColumn;
+use koan_backup_sql::event_tables::{EventColumn, SnapshotColumn};
 use koan_backup_sql::identifier::{quoted, quoted_list};
 
 /// The tables of the event store in the transaction of a restore.
@@ -253,9 +253,8 @@ impl<'w> EventWriting<'w> {
             self.tables.require_snapshot_columns(table, identity, snapshot)?;
             let too_large = || identity.unwritable(&table.name, "", "exceeds 64 bits");
             let number = snapshot.number.map(i64::try_from).transpose().map_err(|_| too_large())?;
-            self.tables.names.number_of(snapshot.version).ok_or_else(too_large)?;
-            let known = self.records::<StreamSnapshot>(object, object_id, None)?;
-            if known.iter().any(|known| known.version == snapshot.version) {
+            let stored_version = self.tables.names.number_of(snapshot.version).ok_or_else(too_large)?;
+            if self.has_snapshot(table, object, object_id, stored_version)? {
                 return Err(Error::new(
                     ErrorKind::Conflict,
                     format!("{identity}: the snapshot exists already"),
@@ -273,6 +272,26 @@ impl<'w> EventWriting<'w> {
             added += self.insert(table, &insert, &values?, identity, "the snapshot of the aggregate")?;
         }
         Ok(added)
+    }
+
+    /// Returns whether an aggregate has a snapshot with this number in the column of the version.
+    fn has_snapshot(
+        &self,
+        table: &StoreTable<SnapshotColumn>,
+        object: &str,
+        object_id: &str,
+        number: i64,
+    ) -> Result<bool> {
+        let to_error = |error| failed(self.path, &format!("reading table `{}`", table.name), error);
+        let query = format!(
+            "SELECT EXISTS (SELECT 1 FROM {} WHERE {} AND {} = ?3)",
+            table.quoted(),
+            table.of_aggregate(),
+            table.version()
+        );
+        let mut statement = self.connection.prepare_cached(&query).map_err(to_error)?;
+        let parameters: [&dyn ToSql; 3] = [&object, &object_id, &number];
+        statement.query_row(parameters, |row| row.get(0)).map_err(to_error)
     }
 
     pub(crate) fn remove_snapshots(&self, object: &str, keys: &[SnapshotKey]) -> Result<u64> {
