@@ -144,8 +144,7 @@ macro_rules! bulk_report {
                     return Ok(self);
                 }
                 let (failed, not_started, total) = (self.failed(), self.not_started(), self.total);
-                let text =
-                    format!("{failed} of {total} aggregates failed, and {not_started} were not begun");
+                let text = format!("{failed} of {total} aggregates failed, and {not_started} were not begun");
                 Err(match self.failures.is_empty() {
                     true => Error::new(ErrorKind::Cancelled, text),
                     false => self.failures.swap_remove(0).error.context(text),

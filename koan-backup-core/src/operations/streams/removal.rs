@@ -57,6 +57,7 @@ impl RemovedStreamBackup {
             object: meta.object_name.clone(),
             object_id: None,
             profile: profile.to_owned(),
+            encrypted: meta.encryption.is_some(),
             freed_bytes: meta.size_bytes,
         }
     }

@@ -84,6 +84,7 @@ impl EventTables {
     pub fn capabilities(&self) -> EventStoreCapabilities {
         let mut capabilities = EventStoreCapabilities::default();
         capabilities.snapshots = self.snapshots.is_some();
+        capabilities.single_snapshot = self.snapshots.is_some();
         capabilities.positions = self.position.is_some();
         capabilities
     }
