@@ -104,6 +104,14 @@ pub struct StreamCleanupReport {
     pub unreadable: Vec<UnreadableStreamBackup>,
 }
 
+impl StreamCleanupReport {
+    /// Returns whether every expired backup was removed or kept for a reason, every interrupted removal was finished, and
+    /// every `.meta` was read.
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.unfinished.is_empty() && self.unreadable.is_empty()
+    }
+}
+
 /// Removes the expired backups of this application.
 ///
 /// # Errors

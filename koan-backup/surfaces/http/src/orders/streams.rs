@@ -248,7 +248,7 @@ impl Order for StreamCleanupOrder {
                 cleanup = cleanup.profiles(&self.profiles);
             }
             let report = cleanup.await?;
-            let findings = Findings::unless_empty([report.failed.is_empty(), report.unreadable.is_empty()]);
+            let findings = Findings::unless_empty([report.is_complete()]);
             reported(&shared, &report, findings)
         }))
     }

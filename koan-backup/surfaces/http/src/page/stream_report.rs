@@ -82,7 +82,8 @@ pub(super) fn verification(result: &Value) -> Markup {
 /// Returns the report of the removal of expired backups.
 pub(super) fn cleanup(result: &Value) -> Markup {
     let count = |name: &str| u64::try_from(items(result, name).len()).unwrap_or(u64::MAX);
-    let problems = items(result, "failed").iter().map(|failed| text(failed, "error"));
+    let problems = items(result, "failed").iter().chain(items(result, "unfinished"));
+    let problems = problems.map(|failed| text(failed, "error"));
     let problems = problems.chain(items(result, "unreadable").iter().map(|file| text(file, "problem")));
     html! {
         p.lead {

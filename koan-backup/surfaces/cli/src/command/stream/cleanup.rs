@@ -46,8 +46,7 @@ impl StreamCleanupArgs {
             true => session.output.message("summary", &report),
             false => print(session, &report),
         }
-        let is_clean = report.failed.is_empty() && report.unreadable.is_empty();
-        Ok(if is_clean { Exit::Done } else { Exit::Attention })
+        Ok(if report.is_complete() { Exit::Done } else { Exit::Attention })
     }
 }
 
@@ -73,6 +72,13 @@ fn print(session: &Session<'_>, report: &StreamCleanupReport) {
     }
     for failed in &report.failed {
         output.line(format!("  problem: single backup {} was not removed: {}", failed.id, failed.error));
+    }
+    for unfinished in &report.unfinished {
+        let (record, profile) = (&unfinished.record, &unfinished.profile);
+        output.line(format!(
+            "  problem: the removal of `{record}` in profile {profile} was not finished: {}",
+            unfinished.error
+        ));
     }
     for file in &report.unreadable {
         output.line(format!("  problem: `{}` in profile {}: {}", file.path, file.profile, file.problem));
