@@ -56,7 +56,7 @@ async fn a_file_with_the_highest_version_is_damaged() {
     let memory = Arc::new(InMemory::new());
     let store = EventFiles::in_storage(Storage::object_store(Arc::clone(&memory) as _, "memory"));
     append(&store, &["A", "B"]).await.expect("events are appended");
-    let damage: Vec<_> = [("firstVersion", 0), ("version", 0), ("lastVersion", 1), ("version", 1)]
+    let damage: Vec<_> = [("lastVersion", 1), ("version", 1), ("firstVersion", 0), ("version", 0)]
         .map(|(name, number)| {
             let (from, to) = (format!("\"{name}\":{number}"), u64::MAX - 1 + number);
             (from, format!("\"{name}\":{to}"))
