@@ -9,8 +9,9 @@ use koan_backup_core::event_store::{EventStoreSession, EventWriter, check_docume
 use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
 
+use crate::document_list::Documents;
+use crate::document_list::documents;
 use crate::document_name::DocumentName;
-use crate::listing::{self, Documents};
 use crate::objects::{CONCURRENT_REQUESTS, Created, Objects};
 use crate::path;
 use crate::restore::{self, Claim, Journal, Outcome, Restores};
@@ -137,10 +138,10 @@ impl FileSession {
         for (object, aggregates) in subjects {
             let mut listed = Documents::new();
             if aggregates.len() > FEW_AGGREGATES {
-                listed = listing::documents(objects, &path::object(object)?).await?;
+                listed = documents(objects, &path::object(object)?).await?;
             } else {
                 for (id, _) in &aggregates {
-                    listed.extend(listing::documents(objects, &path::aggregate(object, id)?).await?);
+                    listed.extend(documents(objects, &path::aggregate(object, id)?).await?);
                 }
             }
             let restores = Restores::read(objects).await?;

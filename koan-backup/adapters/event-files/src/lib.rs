@@ -25,6 +25,7 @@
 mod aggregate;
 mod application;
 mod commit;
+mod document_list;
 mod document_name;
 mod event_file;
 mod listing;

@@ -1,12 +1,11 @@
-//! Which documents exist, and which of them are visible.
+//! Which documents are visible, and what they contain.
 
 use std::collections::BTreeMap;
 
-use futures::TryStreamExt as _;
 use koan_backup_core::Result;
-use object_store::path::Path;
 
 use crate::aggregate::Aggregate;
+use crate::document_list::documents;
 use crate::document_name::DocumentName;
 use crate::objects::Objects;
 use crate::path;
@@ -14,23 +13,6 @@ use crate::restore::Restores;
 
 /// How often a document is searched that was replaced after it was listed.
 const ATTEMPTS: usize = 5;
-
-/// The documents of aggregates by the names of their folders.
-pub(crate) type Documents = BTreeMap<String, Vec<DocumentName>>;
-
-/// Lists the documents below a folder: that of an object name, or that of an aggregate.
-pub(crate) async fn documents(objects: &Objects, folder: &Path) -> Result<Documents> {
-    let mut documents = Documents::new();
-    let mut listed = objects.list(folder);
-    while let Some(meta) = listed.try_next().await? {
-        let mut parts = meta.location.as_ref().rsplit('/');
-        let (Some(file), Some(aggregate)) = (parts.next(), parts.next()) else { continue };
-        if let Some(name) = DocumentName::parse(file) {
-            documents.entry(aggregate.to_owned()).or_default().push(name);
-        }
-    }
-    Ok(documents)
-}
 
 /// Returns the document that is visible.
 pub(crate) fn visible<'d>(documents: &'d [DocumentName], restores: &Restores) -> Option<&'d DocumentName> {

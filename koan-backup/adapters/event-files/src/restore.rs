@@ -6,8 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use koan_backup_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::document_list::documents;
 use crate::document_name::DocumentName;
-use crate::listing;
 use crate::objects::{CONCURRENT_REQUESTS, Created, Objects};
 use crate::path;
 
@@ -166,7 +166,7 @@ async fn earlier_documents(
     removed: &DocumentName,
 ) -> Result<Vec<DocumentName>> {
     let folder = path::aggregate_folder(&claim.object, &claim.object_id)?;
-    let documents = listing::documents(objects, &folder).await?;
+    let documents = documents(objects, &folder).await?;
     let restores = Restores::read(objects).await?;
     // The aggregate can be created again as soon as this document does not exist. While it exists, no document of the
     // new aggregate is committed, so those that were committed when the outcomes were read belong to the removed
