@@ -284,14 +284,13 @@ impl ObjectStore for FaultyStore {
         match self.fault(Operation::List, &path) {
             None => self.inner.list(prefix),
             Some(Failure::Slow(millis)) => {
-                let late = stream::once(tokio::time::sleep(Duration::from_millis(millis)));
-                late.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
+                let late = async move { tokio::time::sleep(Duration::from_millis(millis)).await };
+                list_after(late, &self.inner, path)
             }
             Some(Failure::Never) => stream::pending().boxed(),
             Some(Failure::Held) => {
                 let store = self.clone();
-                let held = stream::once(async move { store.released().await });
-                held.filter_map(async |()| None).chain(self.inner.list(prefix)).boxed()
+                list_after(async move { store.released().await }, &self.inner, path)
             }
             // The list fails after its first file, so that a test detects a caller that treats the files
             // before the error as a complete list.
@@ -309,6 +308,20 @@ impl ObjectStore for FaultyStore {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.inner.copy_opts(from, to, options).await
     }
+}
+
+/// Lists the files that exist after an event.
+fn list_after(
+    event: impl Future<Output = ()> + Send + 'static,
+    inner: &Arc<dyn ObjectStore>,
+    prefix: Path,
+) -> BoxStream<'static, Result<ObjectMeta>> {
+    let inner = Arc::clone(inner);
+    let listed = async move {
+        event.await;
+        inner.list(Some(&prefix))
+    };
+    stream::once(listed).flatten().boxed()
 }
 
 /// Replaces the content of a read.

@@ -4,6 +4,7 @@
 
 mod builder;
 mod damaged_numbers;
+mod file_decisions;
 mod file_faults;
 mod file_readers;
 mod files;

@@ -53,16 +53,17 @@ impl Scenario for KilledEventRestore {
     }
 
     async fn check(&mut self) -> KillOutcome {
-        let restores = self.folder.join("events/event-store/restores");
-        let names: Vec<_> = std::fs::read_dir(restores)
-            .map(|entries| entries.map(|entry| entry.expect("an entry").file_name()).collect())
-            .unwrap_or_default();
-        let is_left = |end: &str| names.iter().any(|name| name.to_string_lossy().ends_with(end));
-        let leftover = match (is_left(".journal.json"), is_left(".outcome.json")) {
-            (true, true) => Some("a change that was not completed"),
-            (true, false) => Some("a journal without an outcome"),
-            (false, true) => Some("an outcome"),
-            (false, false) => None,
+        let names = |folder: &str| -> Vec<_> {
+            let entries = std::fs::read_dir(self.folder.join("events/event-store").join(folder));
+            entries
+                .map(|entries| entries.map(|entry| entry.expect("an entry").file_name()).collect())
+                .unwrap_or_default()
+        };
+        let outcomes = names("outcomes");
+        let leftover = match names("journals").first() {
+            Some(journal) if outcomes.contains(journal) => Some("a change that was not completed"),
+            Some(_) => Some("a journal without an outcome"),
+            None => None,
         };
         let found = read(&self.folder).await;
         let effect = if found == before() {

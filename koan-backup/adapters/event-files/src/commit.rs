@@ -219,12 +219,7 @@ impl FileSession {
             if claimed.is_empty() {
                 return Ok(());
             }
-            // Without the journal, documents would be visible that exist again after a crash.
-            for document in claimed {
-                objects.delete_durably(&document).await?;
-            }
-            objects.delete_durably(&path::journal(&id)?).await?;
-            objects.delete(vec![path::outcome(&id)?]).await
+            restore::withdraw(&objects, &id, claimed).await
         };
         let withdrawn: Result<()> = withdrawn.await;
         if let Err(error) = withdrawn {

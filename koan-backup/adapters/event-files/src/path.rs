@@ -82,17 +82,31 @@ pub(crate) fn file(object: &str, object_id: &str, name: &str) -> Result<Path> {
     file_in(&folder_name(object), &folder_name(object_id), name)
 }
 
-/// Returns the folder of the journals and outcomes.
-pub(crate) fn restores() -> Result<Path> {
-    parse(format!("{ROOT}/restores"))
+/// Returns the folder of the journals.
+pub(crate) fn journals() -> Result<Path> {
+    parse(format!("{ROOT}/journals"))
 }
 
 pub(crate) fn journal(restore: &str) -> Result<Path> {
-    parse(format!("{ROOT}/restores/{restore}.journal.json"))
+    parse(format!("{ROOT}/journals/{restore}.json"))
+}
+
+/// Returns the folder of the outcomes.
+pub(crate) fn outcomes() -> Result<Path> {
+    parse(format!("{ROOT}/outcomes"))
 }
 
 pub(crate) fn outcome(restore: &str) -> Result<Path> {
-    parse(format!("{ROOT}/restores/{restore}.outcome.json"))
+    parse(format!("{ROOT}/outcomes/{restore}.json"))
+}
+
+/// Returns the folder of the marks of withdrawn changes.
+pub(crate) fn withdrawals() -> Result<Path> {
+    parse(format!("{ROOT}/withdrawals"))
+}
+
+pub(crate) fn withdrawal(restore: &str) -> Result<Path> {
+    parse(format!("{ROOT}/withdrawals/{restore}.json"))
 }
 
 pub(crate) fn mark() -> Result<Path> {

@@ -10,8 +10,11 @@ use crate::document_list::documents;
 use crate::document_name::DocumentName;
 use crate::objects::{CONCURRENT_REQUESTS, Created, Objects};
 use crate::path;
+use object_store::ObjectMeta;
+use object_store::path::Path;
 
-/// The documents that a change writes. They are invisible while the journal exists without an outcome.
+/// The documents that a change writes. They are invisible while the journal exists without an outcome. The journal is
+/// created before them.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Journal {
@@ -32,6 +35,14 @@ pub(crate) struct Claim {
     /// The name of the document that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<String>,
+}
+
+/// The mark of a change that was not committed and has no journal any more.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Withdrawal {
+    /// The paths of its documents. The process of the change may write them after they were removed.
+    documents: Vec<String>,
 }
 
 /// Whether a change is visible.
@@ -61,34 +72,25 @@ pub(crate) struct Restores {
 }
 
 impl Restores {
-    /// Reads the journals and outcomes. The documents must be listed before.
+    /// Reads the journals, their outcomes and the marks of withdrawn changes. The documents must be listed before.
+    ///
+    /// A listed document without a journal was committed, or its change has a mark: the mark is created before the journal is
+    /// removed. So the marks are listed after the journals.
     pub(crate) async fn read(objects: &Objects) -> Result<Self> {
-        let (mut journals, mut decided) = (BTreeSet::new(), Vec::new());
-        let mut listed = objects.list(&path::restores()?);
-        while let Some(meta) = listed.try_next().await? {
-            let Some(name) = meta.location.filename() else { continue };
-            if let Some(restore) = name.strip_suffix(".journal.json") {
-                journals.insert(restore.to_owned());
-            } else if let Some(restore) = name.strip_suffix(".outcome.json") {
-                decided.push(restore.to_owned());
-            }
-        }
-        let outcomes = stream::iter(decided).map(|restore| async move {
+        let mut restores = Self::default();
+        let journals = stream::iter(names(objects, &path::journals()?).await?).map(|restore| async move {
             let outcome = outcome(objects, &restore).await?;
             Ok::<_, Error>((restore, outcome))
         });
-        let outcomes: Vec<_> = outcomes.buffer_unordered(CONCURRENT_REQUESTS).try_collect().await?;
-        let mut restores = Self::default();
-        for (restore, outcome) in outcomes {
-            let has_journal = journals.remove(&restore);
+        let journals: Vec<_> = journals.buffer_unordered(CONCURRENT_REQUESTS).try_collect().await?;
+        for (restore, outcome) in journals {
             match outcome {
-                Some(Outcome::Discarded) => drop(restores.discarded.insert(restore)),
-                Some(Outcome::Committed) if has_journal => drop(restores.committed.insert(restore)),
-                // The journal or the outcome was removed, so the change was completed.
-                Some(Outcome::Committed) | None => {}
-            }
+                None => restores.undecided.insert(restore),
+                Some(Outcome::Committed) => restores.committed.insert(restore),
+                Some(Outcome::Discarded) => restores.discarded.insert(restore),
+            };
         }
-        restores.undecided = journals;
+        restores.discarded.extend(names(objects, &path::withdrawals()?).await?);
         Ok(restores)
     }
 
@@ -96,6 +98,18 @@ impl Restores {
     pub(crate) fn hides(&self, document: &DocumentName) -> bool {
         self.undecided.contains(&document.restore) || self.discarded.contains(&document.restore)
     }
+}
+
+/// Returns the ids of the changes with a file in this folder.
+pub(crate) async fn names(objects: &Objects, folder: &Path) -> Result<Vec<String>> {
+    let listed = objects.list(folder);
+    let name = |meta: ObjectMeta| restore_of(&meta).map(str::to_owned);
+    listed.try_filter_map(|meta| std::future::ready(Ok(name(meta)))).try_collect().await
+}
+
+/// Returns the id of the change that a journal, an outcome or a mark belongs to.
+pub(crate) fn restore_of(meta: &ObjectMeta) -> Option<&str> {
+    meta.location.filename()?.strip_suffix(".json")
 }
 
 /// Returns the outcome of a change, if there is one.
@@ -115,8 +129,13 @@ pub(crate) async fn decide(objects: &Objects, restore: &str, wanted: Outcome, by
         .map_err(|source| Error::with_source(ErrorKind::Internal, "an outcome was not written", source))?;
     match objects.create(&file, text).await? {
         Created::Created => Ok(wanted),
-        // Only the committing process removes an outcome, after its change was discarded.
-        Created::Exists => Ok(outcome(objects, restore).await?.unwrap_or(Outcome::Discarded)),
+        Created::Exists => outcome(objects, restore).await?.ok_or_else(|| {
+            let text =
+                format!("`{file}` of the event store in `{}` was removed too early", objects.location());
+            let help =
+                "let `remove_unused` keep files for longer than any change takes, and repeat the operation";
+            Error::new(ErrorKind::Conflict, text).with_help(help)
+        }),
     }
 }
 
@@ -127,14 +146,14 @@ async fn journal(objects: &Objects, restore: &str) -> Result<Option<Journal>> {
     serde_json::from_slice(&text).map(Some).map_err(|_| objects.damaged(&file, "is not a journal"))
 }
 
-/// Completes a committed change: removes what it has replaced or removed, and the journal.
+/// Completes a committed change: removes what it has removed from the store, and the journal. The outcome remains, because
+/// another process that has read the journal before may still try to discard the change.
 pub(crate) async fn complete(objects: &Objects, restore: &str) -> Result<()> {
     if let Some(journal) = journal(objects, restore).await? {
         let removals = stream::iter(journal.claims).map(|claim| remove_aggregate(objects, claim));
         removals.buffer_unordered(CONCURRENT_REQUESTS).try_collect::<()>().await?;
     }
-    objects.delete_durably(&path::journal(restore)?).await?;
-    objects.delete(vec![path::outcome(restore)?]).await
+    objects.delete_durably(&path::journal(restore)?).await
 }
 
 /// Removes the documents and files of an aggregate that a committed change has removed. The files that only earlier
@@ -178,15 +197,38 @@ async fn earlier_documents(
     Ok(documents.filter(|document| document < removed && !restores.hides(document)).collect())
 }
 
-/// Removes the documents and the journal of a change that was discarded. The outcome remains, because the process of the
-/// change may still write documents.
+/// Removes the documents and the journal of a change that was discarded. The process of the change may still write
+/// documents, which the mark hides.
 pub(crate) async fn discard(objects: &Objects, restore: &str) -> Result<()> {
-    if let Some(journal) = journal(objects, restore).await? {
-        let documents = journal.claims.iter();
-        let documents = documents.map(|claim| path::file_in(&claim.object, &claim.object_id, &claim.name));
-        objects.delete(documents.collect::<Result<_>>()?).await?;
+    let Some(journal) = journal(objects, restore).await? else { return Ok(()) };
+    let documents = journal.claims.iter();
+    let documents = documents.map(|claim| path::file_in(&claim.object, &claim.object_id, &claim.name));
+    withdraw(objects, restore, documents.collect::<Result<_>>()?).await
+}
+
+/// Removes the documents and the journal of a change that is not committed, after its mark was created. Documents that
+/// exist again after a crash would be visible without the journal, so they are removed durably.
+pub(crate) async fn withdraw(objects: &Objects, restore: &str, documents: Vec<Path>) -> Result<()> {
+    let mark = Withdrawal { documents: documents.iter().map(Path::to_string).collect() };
+    let text = serde_json::to_vec(&mark)
+        .map_err(|source| Error::with_source(ErrorKind::Internal, "a mark was not written", source))?;
+    objects.put(&path::withdrawal(restore)?, text).await?;
+    for document in documents {
+        objects.delete_durably(&document).await?;
     }
-    objects.delete(vec![path::journal(restore)?]).await
+    objects.delete_durably(&path::journal(restore)?).await
+}
+
+/// Removes the mark of a withdrawn change, after the documents that it hides.
+pub(crate) async fn forget_withdrawal(objects: &Objects, mark: &Path) -> Result<()> {
+    let Some(text) = objects.get(mark).await? else { return Ok(()) };
+    let Withdrawal { documents } =
+        serde_json::from_slice(&text).map_err(|_| objects.damaged(mark, "is not the mark of a change"))?;
+    for document in documents {
+        let document = Path::parse(&document).map_err(|_| objects.damaged(mark, "names no document"))?;
+        objects.delete_durably(&document).await?;
+    }
+    objects.delete(vec![mark.clone()]).await
 }
 
 /// Completes the changes that were committed by processes that have ended before they completed them.

@@ -16,7 +16,7 @@ use crate::document_name::DocumentName;
 use crate::listing::visible;
 use crate::objects::Objects;
 use crate::path;
-use crate::restore::{self, Outcome, Restores};
+use crate::restore::{self, Outcome, Restores, names};
 use crate::store::EventFiles;
 
 /// Whether a file is older than a time.
@@ -33,10 +33,11 @@ impl Age {
 
 impl EventFiles {
     /// Removes the files that no document names and that are older than `older_than`: those of processes that were killed
-    /// during a change, and those of replaced events. Documents that were replaced earlier are removed as well. Changes
-    /// without an outcome that are older are discarded. Returns the number of removed files.
+    /// during a change, and those of replaced events. Documents that were replaced earlier and the outcomes of earlier
+    /// changes are removed as well. Changes without an outcome that are older are discarded. Returns the number of removed
+    /// files.
     ///
-    /// Each change of an aggregate leaves its replaced document to this method, so call it regularly, for example every
+    /// Each change leaves its outcome and the documents that it has replaced to this method, so call it regularly, for example every
     /// day.
     ///
     /// `older_than` must exceed the duration of any restore and any backup, and the difference between the clocks of this
@@ -68,35 +69,52 @@ impl EventFiles {
                 objects.delete(unused).await?;
             }
         }
+        removed += remove_old_decisions(&objects, &age).await?;
         Ok(removed)
     }
 }
 
-/// Completes committed changes, and discards old changes without an outcome. Returns the number of removed files.
+/// Completes committed changes, and discards old changes without an outcome. Returns the number of changes that were
+/// discarded.
 async fn decide_old_changes(objects: &Objects, age: &Age) -> Result<u64> {
     restore::recover(objects).await?;
     let by = Uuid::now_v7().simple().to_string();
-    let (mut old, mut removed) = (BTreeSet::new(), 0);
-    let mut listed = objects.list(&path::restores()?);
-    while let Some(meta) = listed.try_next().await? {
-        let name = meta.location.filename().unwrap_or_default();
-        if let Some(restore) = name.strip_suffix(".journal.json")
-            && age.is_old(&meta)
-        {
-            old.insert(restore.to_owned());
-        }
-    }
-    drop(listed);
-    for restore in old {
-        match restore::decide(objects, &restore, Outcome::Discarded, &by).await? {
-            Outcome::Committed => restore::complete(objects, &restore).await?,
+    let mut removed = 0;
+    for journal in old_files(objects, &path::journals()?, age).await? {
+        let Some(restore) = restore::restore_of(&journal) else { continue };
+        match restore::decide(objects, restore, Outcome::Discarded, &by).await? {
+            Outcome::Committed => restore::complete(objects, restore).await?,
             Outcome::Discarded => {
-                restore::discard(objects, &restore).await?;
+                restore::discard(objects, restore).await?;
                 removed += 1;
             }
         }
     }
     Ok(removed)
+}
+
+/// Removes the old outcomes and marks of changes without a journal. Returns the number of removed files.
+async fn remove_old_decisions(objects: &Objects, age: &Age) -> Result<u64> {
+    let outcomes = old_files(objects, &path::outcomes()?, age).await?;
+    let marks = old_files(objects, &path::withdrawals()?, age).await?;
+    // No journal is created for a change that has an outcome or a mark, so the journals are listed last.
+    let journals: BTreeSet<_> = names(objects, &path::journals()?).await?.into_iter().collect();
+    let is_finished = |file: &ObjectMeta| restore::restore_of(file).is_some_and(|id| !journals.contains(id));
+    let mut removed = 0;
+    for mark in marks.into_iter().filter(&is_finished) {
+        restore::forget_withdrawal(objects, &mark.location).await?;
+        removed += 1;
+    }
+    let outcomes: Vec<_> = outcomes.into_iter().filter(is_finished).map(|outcome| outcome.location).collect();
+    removed += u64::try_from(outcomes.len()).unwrap_or(u64::MAX);
+    objects.delete(outcomes).await?;
+    Ok(removed)
+}
+
+/// Returns the files in a folder that are old.
+async fn old_files(objects: &Objects, folder: &Path, age: &Age) -> Result<Vec<ObjectMeta>> {
+    let listed = objects.list(folder);
+    listed.try_filter(|file| std::future::ready(age.is_old(file))).try_collect().await
 }
 
 /// Returns the files of an aggregate that its documents do not name. The documents of discarded changes are among them.

@@ -101,16 +101,16 @@ impl EventDatabase for Files {
     }
 
     async fn recover(&self) -> Option<&'static str> {
-        let files = |end: &str| {
-            let files = files_below(&self.0.join("events"));
-            files.into_iter().filter(|file| file.to_string_lossy().ends_with(end)).count()
+        let files = files_below(&self.0.join("events/event-store"));
+        let ids = |folder: &str| -> Vec<_> {
+            let is_in = |file: &&PathBuf| file.parent().is_some_and(|parent| parent.ends_with(folder));
+            files.iter().filter(is_in).filter_map(|file| file.file_name()).collect()
         };
-        let leftover = if files(".outcome.json") > 0 {
-            Some("a journal with an outcome")
-        } else if files(".journal.json") > 0 {
-            Some("a journal without an outcome")
-        } else {
-            None
+        let outcomes = ids("outcomes");
+        let leftover = match ids("journals").first() {
+            Some(journal) if outcomes.contains(journal) => Some("a journal with an outcome"),
+            Some(_) => Some("a journal without an outcome"),
+            None => None,
         };
         // A reader sees the same content before and after the next session completes the journal.
         let before = self.dump().await;
