@@ -47,8 +47,8 @@ pub mod event_store {
     pub use crate::provider::event_store::conformance;
     pub use crate::provider::event_store::{
         BatchValue, Batches, EventKey, EventReader, EventStore, EventStoreCapabilities, EventStoreSession,
-        EventWriter, NewEvent, OpenedStream, OpenedStreams, RemovedObject, SnapshotKey, StreamHead,
-        StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
+        EventWriter, NewEvent, OpenedStream, OpenedStreams, PositionedEvent, RemovedObject, SnapshotKey,
+        StreamHead, StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
     };
 }
 /// Single backups of event streams: the return types of [`Koan::streams`], [`Koan::restore_streams`],

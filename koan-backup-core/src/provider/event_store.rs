@@ -33,7 +33,9 @@ pub use self::opened::{OpenedStream, OpenedStreams, StreamState};
 pub(crate) use self::order::{OrderCheck, RecordPosition, Start};
 pub use self::reader::EventReader;
 pub(crate) use self::records::StreamRecords;
-pub use self::writer::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHead, StreamHeads};
+pub use self::writer::{
+    EventKey, EventWriter, PositionedEvent, RemovedObject, SnapshotKey, StreamHead, StreamHeads,
+};
 
 use super::SessionIntent;
 use crate::foundation::consistency::Consistency;

@@ -57,6 +57,8 @@ enum Violation {
     LosesAttributes,
     /// All positions are assigned again.
     ReassignsPositions,
+    /// Events of other object names are not found by their positions.
+    FindsPositionsOfOneObject,
     /// Versions are assigned by the store.
     FillsGaps,
     /// A removal from a version on removes nothing.
@@ -138,6 +140,7 @@ async fn a_store_that_violates_a_requirement_does_not_conform() {
         ),
         (Violation::LosesAttributes, "documents are read as they were written"),
         (Violation::ReassignsPositions, "positions are preserved, and assigned where they are missing"),
+        (Violation::FindsPositionsOfOneObject, "events of all object names are found by their positions"),
         (Violation::FillsGaps, "a gap in the versions is refused, or found by the read"),
         (Violation::NeverTruncates, "a stream that is written again contains each event once"),
         (Violation::CountsNoRemovals, "an aggregate is removed completely, and the removal is counted"),

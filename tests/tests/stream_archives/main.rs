@@ -3,5 +3,6 @@
 mod backing_up;
 mod damage;
 mod other_operations;
+mod positions;
 mod restoring;
 mod shop;

@@ -6,6 +6,7 @@
 
 mod decisions;
 mod documents;
+mod early_removals;
 mod events;
 mod other_objects;
 mod snapshots;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::decisions::ObjectDecisions;
 use self::documents::DocumentTarget;
+use self::early_removals::EarlyRemovals;
 use self::events::EventTarget;
 use self::snapshots::SnapshotTarget;
 use super::plan::PlannedRestore;
@@ -25,7 +27,10 @@ use crate::provider::{RestoreSession, SessionOptions, TargetWriter};
 
 /// The decisions about the event streams of one session, by object name.
 #[derive(Debug, Default)]
-pub(super) struct StreamDecisions(BTreeMap<String, ObjectDecisions>);
+pub(super) struct StreamDecisions {
+    objects: BTreeMap<String, ObjectDecisions>,
+    early_removals: EarlyRemovals,
+}
 
 impl StreamDecisions {
     /// Begins a part of event streams in a session. `planned` contains all entries of the session.
@@ -51,7 +56,11 @@ impl StreamDecisions {
             );
         };
         let mut writer = MaskedWriter::new(writer, StoreErrors::of(&entry.codec));
-        if !self.0.contains_key(object) {
+        if part == StreamPart::Events {
+            let is_first = self.objects.is_empty();
+            self.early_removals.begin_events(object, planned, is_first);
+        }
+        if !self.objects.contains_key(object) {
             let of_object = planned.iter().map(|entry| entry.codec.descriptor());
             let of_object = of_object.filter(|descriptor| descriptor.stream_object() == Some(object));
             let decisions = ObjectDecisions {
@@ -67,13 +76,13 @@ impl StreamDecisions {
                 deleted_documents: 0,
                 deleted_snapshots: 0,
             };
-            self.0.insert(object.to_owned(), decisions);
+            self.objects.insert(object.to_owned(), decisions);
         }
-        let Some(decisions) = self.0.get_mut(object) else {
+        let Some(decisions) = self.objects.get_mut(object) else {
             return Err(Error::new(ErrorKind::Internal, "the decisions about event streams are missing"));
         };
         Ok(match part {
-            StreamPart::Events => Box::new(EventTarget::new(writer, decisions)),
+            StreamPart::Events => Box::new(EventTarget::new(writer, decisions, &mut self.early_removals)),
             StreamPart::Documents => Box::new(DocumentTarget::new(writer, decisions)),
             StreamPart::Snapshots => Box::new(SnapshotTarget::new(writer, decisions)),
         })

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures::stream::{StreamExt, TryStreamExt};
 
 use super::{
-    Batches, EventKey, EventReader, EventWriter, OpenedStreams, RemovedObject, SnapshotKey, StreamHeads,
+    Batches, EventKey, EventReader, EventWriter, OpenedStreams, PositionedEvent, RemovedObject, SnapshotKey,
+    StreamHeads,
 };
 use crate::entity::EntityCodec;
 use crate::entity::stream::{StreamDocument, StreamEvent, StreamPart, StreamSnapshot};
@@ -182,6 +183,15 @@ impl EventWriter for MaskedWriter<'_> {
 
     async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>> {
         self.writer.events_at(object, keys).await.map_err(|error| self.errors.mask(object, error))
+    }
+
+    async fn events_with_positions(
+        &mut self,
+        object: &str,
+        positions: &[i64],
+    ) -> Result<Vec<PositionedEvent>> {
+        let events = self.writer.events_with_positions(object, positions).await;
+        events.map_err(|error| self.errors.mask(object, error))
     }
 
     async fn documents_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamDocument>> {

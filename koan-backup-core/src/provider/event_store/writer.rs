@@ -43,6 +43,21 @@ pub trait EventWriter: fmt::Debug + Send {
     /// The store cannot be read.
     async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>>;
 
+    /// Returns the existing events that have one of these positions, in any order. Events of other object names are
+    /// included, because all events of the store share the positions. The default implementation is that of a store that
+    /// assigns no [positions](super::EventStoreCapabilities::positions).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn events_with_positions(
+        &mut self,
+        object: &str,
+        positions: &[i64],
+    ) -> Result<Vec<PositionedEvent>> {
+        let _ = (object, positions);
+        Ok(Vec::new())
+    }
+
     /// Returns the documents of those of these aggregates that have one, in any order.
     ///
     /// # Errors
@@ -109,6 +124,15 @@ pub struct EventKey {
     pub stream_id: String,
     /// The version of the event.
     pub version: u64,
+}
+
+/// An existing event that has one of the requested positions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PositionedEvent {
+    /// The object name.
+    pub object: String,
+    /// The event.
+    pub key: EventKey,
 }
 
 /// What identifies a snapshot of one object name.

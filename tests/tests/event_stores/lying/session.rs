@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use koan_backup::Result;
 use koan_backup::event_store::{
-    EventKey, EventStore as _, EventStoreSession, EventWriter, JsonText, RemovedObject, SnapshotKey,
-    StreamDocument, StreamEvent, StreamHeads, StreamSnapshot,
+    EventKey, EventStore as _, EventStoreSession, EventWriter, JsonText, PositionedEvent, RemovedObject,
+    SnapshotKey, StreamDocument, StreamEvent, StreamHeads, StreamSnapshot,
 };
 use koan_backup::provider::SessionIntent;
 
@@ -71,6 +71,18 @@ impl EventWriter for LyingSession {
 
     async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>> {
         self.memory().events_at(object, keys).await
+    }
+
+    async fn events_with_positions(
+        &mut self,
+        object: &str,
+        positions: &[i64],
+    ) -> Result<Vec<PositionedEvent>> {
+        let mut found = self.memory().events_with_positions(object, positions).await?;
+        if self.store.violation == Violation::FindsPositionsOfOneObject {
+            found.retain(|event| event.object == object);
+        }
+        Ok(found)
     }
 
     async fn documents_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamDocument>> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 
 use super::decisions::{Difference, ObjectDecisions};
+use super::early_removals::{EarlyRemovals, RemovedEvents};
 use super::other_objects::OtherObjects;
 use super::target::{Target, other_part};
 use crate::entity::stream::{StreamEvent, StreamPart};
@@ -21,6 +22,7 @@ pub(super) struct EventTarget<'s> {
     target: Target<'s>,
     current: Option<Aggregate>,
     others: OtherObjects,
+    early_removals: &'s mut EarlyRemovals,
     /// Events that are to be added, all of one batch.
     pending: Vec<StreamEvent>,
 }
@@ -48,19 +50,35 @@ struct Stream {
     existing: Option<u64>,
     /// The version of its last event in the backup so far.
     archived: Option<u64>,
-    /// The number of events that were removed from the store, if the stream was cut.
-    removed: Option<u64>,
+    /// The events that were removed from the store, if the stream was cut.
+    removed: Option<RemovedEvents>,
     /// The number of removed events that were written again.
     rewritten: u64,
+}
+
+impl Stream {
+    /// Returns whether the store still contains the existing event with this version.
+    fn still_has(&self, version: u64) -> bool {
+        self.existing >= Some(version) && self.removed.is_none_or(|removed| version < removed.from)
+    }
+
+    /// Returns whether the store still contains existing events after the last archived one.
+    fn has_more(&self) -> bool {
+        self.still_has(self.archived.map_or(0, |archived| archived.saturating_add(1)))
+    }
 }
 
 type ExistingEvents = HashMap<EventKey, StreamEvent>;
 
 impl<'s> EventTarget<'s> {
-    pub(super) fn new(writer: MaskedWriter<'s>, decisions: &'s mut ObjectDecisions) -> Self {
+    pub(super) fn new(
+        writer: MaskedWriter<'s>,
+        decisions: &'s mut ObjectDecisions,
+        early_removals: &'s mut EarlyRemovals,
+    ) -> Self {
         let order = OrderCheck::new(StreamPart::Events, Start::OfPart);
         let target = Target { writer, decisions, counts: WriteCounts::default(), order };
-        Self { target, current: None, others: OtherObjects::default(), pending: Vec::new() }
+        Self { target, current: None, others: OtherObjects::default(), early_removals, pending: Vec::new() }
     }
 
     /// Returns the versions of the existing streams of those aggregates of a batch that were not begun.
@@ -110,13 +128,22 @@ impl<'s> EventTarget<'s> {
             self.target.decisions.refuse_existing(object_id)?;
         }
         if self.target.decisions.options.replace_existing && !self.target.decisions.was_empty {
-            self.others.remove_before(&mut self.target, Some(object_id)).await?;
+            self.others.remove_before(&mut self.target, self.early_removals, Some(object_id)).await?;
         }
-        let state = if heads.is_some() { State::Equal } else { State::Missing };
+        let mut state = if heads.is_some() { State::Equal } else { State::Missing };
         let streams = heads.into_iter().flat_map(|heads| heads.streams);
-        let streams = streams
-            .map(|head| (head.stream_id, Stream { existing: Some(head.version), ..Stream::default() }));
-        self.current = Some(Aggregate { object_id: object_id.to_owned(), state, streams: streams.collect() });
+        let mut streams: BTreeMap<_, _> = streams
+            .map(|head| (head.stream_id, Stream { existing: Some(head.version), ..Stream::default() }))
+            .collect();
+        for (stream_id, removed) in self.early_removals.take(self.target.decisions.object, object_id) {
+            let stream = streams.entry(stream_id).or_default();
+            (stream.existing, stream.removed) = (removed.last(), Some(removed));
+            let difference = format!("version {} has another position", removed.from);
+            if self.target.decisions.differs(object_id, &difference)? == Difference::Replaced {
+                state = State::Replaced;
+            }
+        }
+        self.current = Some(Aggregate { object_id: object_id.to_owned(), state, streams });
         Ok(())
     }
 
@@ -140,17 +167,14 @@ impl<'s> EventTarget<'s> {
         match current.state {
             State::Equal => counts.unchanged += 1,
             State::Kept => counts.kept += 1,
-            State::Replaced if stream.removed.is_none() && is_equal() => counts.unchanged += 1,
+            State::Replaced if stream.still_has(event.version) && is_equal() => counts.unchanged += 1,
             State::Missing => {
                 counts.inserted += 1;
                 self.pending.push(event);
             }
             State::Replaced => {
-                if stream.removed.is_none() {
-                    stream.removed = Some(0);
-                    if stream.existing >= Some(event.version) {
-                        self.cut(&event.object_id, &event.stream_id, event.version).await?;
-                    }
+                if stream.still_has(event.version) {
+                    self.cut(&event.object_id, &event.stream_id, event.version).await?;
                 }
                 self.add_replaced(event);
             }
@@ -171,20 +195,22 @@ impl<'s> EventTarget<'s> {
         self.pending.push(event);
     }
 
-    /// Removes the events of an existing stream from a version on.
+    /// Removes the events of an existing stream from a version on. Pending events are added later: none of them is before
+    /// this version in this stream.
     async fn cut(&mut self, object_id: &str, stream_id: &str, from: u64) -> Result<()> {
-        self.add_pending().await?;
         let Some(current) = &mut self.current else { return Ok(()) };
         let Some(stream) = current.streams.get_mut(stream_id) else { return Ok(()) };
-        let expected = stream.existing.map_or(0, |last| last.saturating_add(1).saturating_sub(from));
-        let removed = match self.target.decisions.is_writing() {
+        let end = stream.removed.map(|removed| removed.from);
+        let end = end.or(stream.existing.map(|last| last.saturating_add(1))).unwrap_or_default();
+        let count = match self.target.decisions.is_writing() {
             true => {
                 let object = self.target.decisions.object;
                 self.target.writer.truncate(object, object_id, stream_id, from).await?
             }
-            false => expected,
+            false => end.saturating_sub(from),
         };
-        stream.removed = Some(removed);
+        let count = stream.removed.map_or(0, |removed| removed.count).saturating_add(count);
+        stream.removed = Some(RemovedEvents { from, count });
         Ok(())
     }
 
@@ -193,17 +219,51 @@ impl<'s> EventTarget<'s> {
         if events.is_empty() || !self.target.decisions.is_writing() {
             return Ok(());
         }
+        self.free_positions(&events).await?;
         let count = events.len();
         let added = self.target.writer.append(self.target.decisions.object, events).await?;
         self.target.decisions.require_count(count, added)
     }
 
+    /// Removes existing events that have the positions of these events, if the restore replaces them later anyway.
+    async fn free_positions(&mut self, events: &[StreamEvent]) -> Result<()> {
+        let (decisions, Some(current)) = (&mut self.target.decisions, &mut self.current) else {
+            return Ok(());
+        };
+        let positions: Vec<_> = events.iter().filter_map(|event| event.position).collect();
+        if !decisions.options.replace_existing || !decisions.store.positions || positions.is_empty() {
+            return Ok(());
+        }
+        let object_id = current.object_id.clone();
+        let subject = (decisions.object, object_id.as_str());
+        let of_current = self.early_removals.free(&mut self.target.writer, subject, &positions).await?;
+        let mut firsts: BTreeMap<String, u64> = BTreeMap::new();
+        for key in of_current {
+            // An event that was compared has its position in the backup.
+            let stream = current.streams.get(&key.stream_id);
+            if stream
+                .is_some_and(|stream| stream.archived < Some(key.version) && stream.still_has(key.version))
+            {
+                let first = firsts.entry(key.stream_id).or_insert(key.version);
+                *first = key.version.min(*first);
+            }
+        }
+        for (stream_id, from) in firsts {
+            if let Some(current) = self.current.as_mut().filter(|current| current.state != State::Replaced) {
+                let difference = format!("version {from} has another position");
+                self.target.decisions.differs(&object_id, &difference)?;
+                current.state = State::Replaced;
+            }
+            self.cut(&object_id, &stream_id, from).await?;
+        }
+        Ok(())
+    }
+
     /// Compares the ends of the streams of the current aggregate, after its last archived event.
     async fn end_aggregate(&mut self) -> Result<()> {
         let Some(current) = &mut self.current else { return Ok(()) };
-        let has_more = |stream: &Stream| stream.removed.is_none() && stream.existing > stream.archived;
         if current.state == State::Equal
-            && let Some(stream) = current.streams.values().find(|stream| has_more(stream))
+            && let Some(stream) = current.streams.values().find(|stream| stream.has_more())
         {
             let difference = match stream.archived {
                 None => "it has a stream that the backup does not contain".to_owned(),
@@ -223,7 +283,7 @@ impl<'s> EventTarget<'s> {
             return Ok(());
         }
         let object_id = current.object_id.clone();
-        let longer = current.streams.iter().filter(|(_, stream)| has_more(stream));
+        let longer = current.streams.iter().filter(|(_, stream)| stream.has_more());
         let longer: Vec<_> = longer
             .map(|(id, stream)| (id.clone(), stream.archived.map_or(0, |last| last.saturating_add(1))))
             .collect();
@@ -231,8 +291,8 @@ impl<'s> EventTarget<'s> {
             self.cut(&object_id, &stream_id, from).await?;
         }
         let streams = self.current.take().map(|current| current.streams).unwrap_or_default();
-        let deleted =
-            streams.values().map(|stream| stream.removed.unwrap_or(0).saturating_sub(stream.rewritten));
+        let removed = |stream: &Stream| stream.removed.map_or(0, |removed| removed.count);
+        let deleted = streams.values().map(|stream| removed(stream).saturating_sub(stream.rewritten));
         self.target.counts.deleted += deleted.sum::<u64>();
         self.remove_parts_without_entry(&object_id).await
     }
@@ -288,8 +348,10 @@ impl TargetWriter for EventTarget<'_> {
     async fn finish(mut self: Box<Self>) -> Result<WriteCounts> {
         self.end_aggregate().await?;
         if self.target.decisions.options.replace_existing && !self.target.decisions.was_empty {
-            self.others.remove_before(&mut self.target, None).await?;
+            self.others.remove_before(&mut self.target, self.early_removals, None).await?;
         }
+        // What remains are aggregates that the backup does not contain, and of which nothing was left to list.
+        self.target.counts.deleted += self.early_removals.take_rest(self.target.decisions.object);
         Ok(self.target.counts)
     }
 }

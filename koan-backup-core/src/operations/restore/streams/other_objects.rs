@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::early_removals::EarlyRemovals;
 use super::target::Target;
 use crate::foundation::error::Result;
 use crate::provider::event_store::EventWriter as _;
@@ -20,7 +21,12 @@ pub(super) struct OtherObjects {
 impl OtherObjects {
     /// Removes the existing aggregates after those that were passed before, up to `next`, or all remaining ones. `next`
     /// itself is not removed.
-    pub(super) async fn remove_before(&mut self, target: &mut Target<'_>, next: Option<&str>) -> Result<()> {
+    pub(super) async fn remove_before(
+        &mut self,
+        target: &mut Target<'_>,
+        early_removals: &mut EarlyRemovals,
+        next: Option<&str>,
+    ) -> Result<()> {
         loop {
             if self.listed.is_empty() && !self.is_complete {
                 let object = target.decisions.object;
@@ -36,7 +42,11 @@ impl OtherObjects {
                     self.listed.push_front(id);
                     return Ok(());
                 }
-                _ => remove(target, &id).await?,
+                _ => {
+                    remove(target, &id).await?;
+                    let early = early_removals.take(target.decisions.object, &id);
+                    target.counts.deleted += early.values().map(|removed| removed.count).sum::<u64>();
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use super::sample::{
 use super::subject::{OBJECT, Subject, all};
 use crate::entity::stream::{StreamChunk, StreamDocument, StreamPart, StreamSnapshot, TerminatedStream};
 use crate::foundation::error::Result;
-use crate::provider::event_store::{SnapshotKey, StreamState};
+use crate::provider::event_store::{EventKey, PositionedEvent, SnapshotKey, StreamState};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("documents are read as they were written", |store| documents(store).boxed())
@@ -51,6 +51,10 @@ pub(super) const CASES: &[Case] = &[
         .needing(|contents| !contents.snapshots),
     Case::new("positions are preserved, and assigned where they are missing", |store| {
         positions(store).boxed()
+    })
+    .needing(|contents| contents.positions),
+    Case::new("events of all object names are found by their positions", |store| {
+        events_of_positions(store).boxed()
     })
     .needing(|contents| contents.positions),
     Case::new("a position that belongs to another event is refused", |store| {
@@ -355,6 +359,25 @@ async fn positions(store: &Subject) -> Result<()> {
     ensure(assigned.len() == 2 && assigned.is_sorted_by(|a, b| a < b) && is_new, || {
         format!("positions {assigned:?} were assigned to two events after positions 5, 7, 40 and 90")
     })
+}
+
+async fn events_of_positions(store: &Subject) -> Result<()> {
+    let (mut first, mut second) = (events("1", 2), events("2", 1));
+    for (event, position) in first.iter_mut().chain(&mut second).zip([5, 90, 7]) {
+        event.position = Some(position);
+    }
+    store.write(OBJECT, first).await?;
+    store.write("koan-invoice", second).await?;
+    let mut writing = store.begin().await?;
+    let mut found = writing.events().events_with_positions(OBJECT, &[90, 7, 6]).await?;
+    found.sort();
+    let expected =
+        [("koan-invoice", "2", 0), (OBJECT, "1", 1)].map(|(object, id, version)| PositionedEvent {
+            object: object.to_owned(),
+            key: EventKey { object_id: id.to_owned(), stream_id: id.to_owned(), version },
+        });
+    require_equal("the events with the positions 6, 7 and 90", &found, &expected.to_vec())?;
+    writing.rollback().await
 }
 
 async fn duplicate_position(store: &Subject) -> Result<()> {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use koan_backup_core::event_store::{EventKey, PositionedEvent};
+
 use super::aggregate::Aggregate;
 
 /// The aggregates of one object name by their ids.
@@ -85,6 +87,30 @@ impl Content {
         if self.aggregate(object, object_id).is_some_and(|aggregate| aggregate.is_empty()) {
             self.set(object, object_id, None);
         }
+    }
+
+    /// Returns the events that have one of these positions.
+    pub(super) fn events_with_positions(&self, positions: &[i64]) -> Vec<PositionedEvent> {
+        let wanted: BTreeSet<_> =
+            positions.iter().filter(|position| self.positions.contains(position)).collect();
+        let mut found = Vec::new();
+        if wanted.is_empty() {
+            return found;
+        }
+        for (object, aggregates) in &self.objects {
+            let events = aggregates
+                .values()
+                .flat_map(|aggregate| aggregate.streams.iter().flat_map(|stream| &stream.events));
+            for event in events.filter(|event| event.position.is_some_and(|at| wanted.contains(&at))) {
+                let key = EventKey {
+                    object_id: event.object_id.clone(),
+                    stream_id: event.stream_id.clone(),
+                    version: event.version,
+                };
+                found.push(PositionedEvent { object: object.clone(), key });
+            }
+        }
+        found
     }
 
     /// Assigns the next position.

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use koan_backup_core::event_store::{
-    EventKey, EventWriter, RemovedObject, SnapshotKey, StreamDocument, StreamEvent, StreamHeads,
-    StreamSnapshot,
+    EventKey, EventWriter, PositionedEvent, RemovedObject, SnapshotKey, StreamDocument, StreamEvent,
+    StreamHeads, StreamSnapshot,
 };
 use koan_backup_core::provider::SessionIntent;
 use koan_backup_core::{Error, ErrorKind, Result};
@@ -72,6 +72,12 @@ impl EventWriter for MemoryEventSession {
             aggregate.event(&key.stream_id, key.version).map(|event| StreamEvent::clone(event))
         };
         Ok(keys.iter().filter_map(event).collect())
+    }
+
+    async fn events_with_positions(&mut self, _: &str, positions: &[i64]) -> Result<Vec<PositionedEvent>> {
+        let found = self.after.events_with_positions(positions);
+        self.used.extend(found.iter().map(|event| (event.object.clone(), event.key.object_id.clone())));
+        Ok(found)
     }
 
     async fn documents_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamDocument>> {

@@ -2,8 +2,8 @@
 
 use futures::TryStreamExt as _;
 use koan_backup_core::event_store::{
-    OpenedStream, OpenedStreams, StreamEvent, StreamHead, StreamHeads, StreamPart, StreamSnapshot,
-    StreamState,
+    EventKey, OpenedStream, OpenedStreams, PositionedEvent, StreamEvent, StreamHead, StreamHeads, StreamPart,
+    StreamSnapshot, StreamState,
 };
 use koan_backup_core::{Error, ErrorKind, Result};
 use koan_backup_sql::event_tables::Continuity;
@@ -12,7 +12,8 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::super::connection::Connection;
 use super::super::error::failed;
-use super::tables::{KeyColumns, StoreTables};
+use super::column::StoredColumn;
+use super::tables::{KeyColumns, ObjectName, StoreTables};
 
 /// A parameter of a query with its type.
 pub(in super::super) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
@@ -177,6 +178,45 @@ impl StoreTables {
         let table = &self.events.keys;
         let rows = table.rows_at(connection, &self.events.selected(), object, keys).await?;
         rows.iter().map(|row| self.events.event(row, object)).collect()
+    }
+
+    /// Returns the events that have one of these positions. Rows without an object name, an object id or a version are
+    /// omitted.
+    pub(in super::super) async fn events_with_positions(
+        &self,
+        connection: &Connection,
+        positions: &[i64],
+    ) -> Result<Vec<PositionedEvent>> {
+        let keys = &self.events.keys;
+        let Some(position) = self.events.position.as_ref().filter(|_| !positions.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let column = keys.object.column();
+        let object = column.map_or_else(|| "NULL::pg_catalog.text".to_owned(), StoredColumn::selected);
+        let query = format!(
+            "SELECT {object}, {}, {} FROM {} WHERE {} = ANY ($1)",
+            keys.id.selected(),
+            keys.version.selected(),
+            keys.rows(),
+            position.qualified()
+        );
+        let parameters: [Parameter<'_>; 1] = [(&positions, Type::INT8_ARRAY)];
+        let operation = "searching events by their positions";
+        let to_error = |error: tokio_postgres::Error| keys.failed(operation, &error);
+        let mut found = Vec::new();
+        for row in keys.query(connection, operation, &query, &parameters).await? {
+            let object: Option<String> = match &keys.object {
+                ObjectName::Column(_) => row.try_get(0).map_err(to_error)?,
+                ObjectName::Constant(name) => Some(name.clone()),
+            };
+            let object_id: Option<String> = row.try_get(1).map_err(to_error)?;
+            let number: Option<i64> = row.try_get(2).map_err(to_error)?;
+            let (Some(object), Some(object_id), Some(number)) = (object, object_id, number) else { continue };
+            let version = keys.version_of(&object, &object_id, number)?;
+            let key = EventKey { stream_id: object_id.clone(), object_id, version };
+            found.push(PositionedEvent { object, key });
+        }
+        Ok(found)
     }
 
     /// Returns those of these snapshots that exist.

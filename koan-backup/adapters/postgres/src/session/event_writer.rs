@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use koan_backup_core::event_store::{
-    EventKey, EventWriter, RemovedObject, SnapshotKey, StreamDocument, StreamEvent, StreamHeads,
-    StreamSnapshot,
+    EventKey, EventWriter, PositionedEvent, RemovedObject, SnapshotKey, StreamDocument, StreamEvent,
+    StreamHeads, StreamSnapshot,
 };
 use koan_backup_core::{Error, ErrorKind, Result};
 
@@ -63,6 +63,12 @@ impl EventWriter for PostgresSession {
         let keys = keys.iter().filter(|key| key.stream_id == key.object_id);
         let keys: Vec<_> = keys.map(|key| (key.object_id.as_str(), key.version)).collect();
         let events = tables.events_at(connection, object, &keys).await?;
+        self.end_step(events)
+    }
+
+    async fn events_with_positions(&mut self, _: &str, positions: &[i64]) -> Result<Vec<PositionedEvent>> {
+        let (connection, tables) = self.begin_step().await?;
+        let events = tables.events_with_positions(connection, positions).await?;
         self.end_step(events)
     }
 

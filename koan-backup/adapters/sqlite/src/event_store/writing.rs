@@ -6,7 +6,7 @@ use std::path::Path;
 use koan_backup_core::{
     Error, ErrorKind, Result,
     entity::stream::{StreamEvent, StreamSnapshot},
-    event_store::{EventKey, RemovedObject, SnapshotKey, StreamHead, StreamHeads},
+    event_store::{EventKey, PositionedEvent, RemovedObject, SnapshotKey, StreamHead, StreamHeads},
 };
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
@@ -73,6 +73,33 @@ impl<'w> EventWriting<'w> {
             events.extend(found);
         }
         Ok(events)
+    }
+
+    pub(crate) fn events_with_positions(&self, positions: &[i64]) -> Result<Vec<PositionedEvent>> {
+        let table = &self.tables.events;
+        let Some(position) = table.column(EventColumn::Position) else { return Ok(Vec::new()) };
+        let to_error = |error| failed(self.path, &format!("reading table `{}`", table.name), error);
+        let columns = quoted_list(table.columns.iter().map(|column| column.name.as_str()));
+        let query = format!(
+            "SELECT {columns} FROM {} WHERE {} IN (SELECT value FROM json_each(?1))",
+            table.quoted(),
+            quoted(&position.name)
+        );
+        let mut statement = self.connection.prepare_cached(&query).map_err(to_error)?;
+        let mut rows = statement.query([format!("{positions:?}")]).map_err(to_error)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(to_error)? {
+            let only = self.tables.names.only_object_name();
+            let row = StoreRow::new(&self.tables.names, table, row, only.unwrap_or("?"))?;
+            let object = match only {
+                Some(only) => only.to_owned(),
+                None => row.required_text(EventColumn::Object)?,
+            };
+            let object_id = row.object_id().to_owned();
+            let key = EventKey { stream_id: object_id.clone(), object_id, version: row.version() };
+            found.push(PositionedEvent { object, key });
+        }
+        Ok(found)
     }
 
     pub(crate) fn snapshots_of(&self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use koan_backup_core::{
     Error, ErrorKind, Result,
     entity::stream::{StreamDocument, StreamEvent, StreamSnapshot},
-    event_store::{EventKey, EventWriter, RemovedObject, SnapshotKey, StreamHeads},
+    event_store::{EventKey, EventWriter, PositionedEvent, RemovedObject, SnapshotKey, StreamHeads},
 };
 
 use super::super::event_store::EventWriting;
@@ -73,6 +73,11 @@ impl EventWriter for SqliteSession {
     async fn events_at(&mut self, object: &str, keys: &[EventKey]) -> Result<Vec<StreamEvent>> {
         let (object, keys) = (object.to_owned(), keys.to_vec());
         self.read_events(move |store| store.events_at(&object, &keys)).await
+    }
+
+    async fn events_with_positions(&mut self, _: &str, positions: &[i64]) -> Result<Vec<PositionedEvent>> {
+        let positions = positions.to_vec();
+        self.read_events(move |store| store.events_with_positions(&positions)).await
     }
 
     async fn documents_of(&mut self, _: &str, _: &[String]) -> Result<Vec<StreamDocument>> {
