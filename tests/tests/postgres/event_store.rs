@@ -1,6 +1,8 @@
 //! Event stores in tables of PostgreSQL.
 
+mod field_reports;
 mod object_ids;
+mod refusals;
 
 use std::sync::Arc;
 
