@@ -31,13 +31,13 @@ fn own_tables() -> EventTables {
 }
 
 /// A database file with an event store, and a connection of the application.
-struct Database {
+pub(super) struct Database {
     folder: TempDir,
     sql: Connection,
 }
 
 impl Database {
-    fn new(sql: &str) -> Self {
+    pub(super) fn new(sql: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let connection = Connection::open(folder.path().join("shop.db")).expect("a database");
         connection.execute_batch("PRAGMA journal_mode = WAL").expect("valid SQL");
@@ -45,15 +45,15 @@ impl Database {
         Self { folder, sql: connection }
     }
 
-    fn store(&self, tables: EventTables) -> Sqlite {
+    pub(super) fn store(&self, tables: EventTables) -> Sqlite {
         Sqlite::open(self.folder.path().join("shop.db")).expect("a database").event_store(tables)
     }
 
-    fn run(&self, sql: &str) {
+    pub(super) fn run(&self, sql: &str) {
         self.sql.execute_batch(sql).expect("valid SQL");
     }
 
-    fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+    pub(super) fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
         self.sql.query_row(query, [], |row| row.get(0)).expect("one row")
     }
 
@@ -74,18 +74,18 @@ async fn events_of(reader: &dyn EventReader, object: &str) -> Result<Vec<StreamE
     reader.all_events(object).await?.try_concat().await
 }
 
-async fn read(store: &Sqlite, object: &str) -> Result<Vec<StreamEvent>> {
+pub(super) async fn read(store: &Sqlite, object: &str) -> Result<Vec<StreamEvent>> {
     let snapshot = store.snapshot().await?;
     events_of(snapshot.events().expect("the provider has an event store"), object).await
 }
 
-async fn snapshots_of(store: &Sqlite, object: &str) -> Result<Vec<StreamSnapshot>> {
+pub(super) async fn snapshots_of(store: &Sqlite, object: &str) -> Result<Vec<StreamSnapshot>> {
     let snapshot = store.snapshot().await?;
     let reader = snapshot.events().expect("the provider has an event store");
     reader.all_snapshots(object).await?.try_concat().await
 }
 
-fn text_of(error: &koan_backup::Error) -> String {
+pub(super) fn text_of(error: &koan_backup::Error) -> String {
     format!("{} {}", error.chain(), error.help().unwrap_or_default())
 }
 

@@ -2,6 +2,8 @@
 
 mod backing_up;
 mod damage;
+mod miscounting;
 mod other_operations;
+mod parts;
 mod restoring;
 mod shop;
