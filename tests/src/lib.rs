@@ -2,6 +2,7 @@
 
 pub mod archive_surgery;
 pub mod counting_store;
+pub mod cqrs_es_tables;
 #[cfg(target_os = "linux")]
 pub mod disk_shim;
 pub mod faulty_store;

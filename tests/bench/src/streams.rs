@@ -4,6 +4,7 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 use koan_backup::{CqrsEs, KoanBuilder};
+use koan_backup_tests::cqrs_es_tables;
 use koan_backup_tests::postgres::Server;
 use serde::Deserialize;
 
@@ -27,13 +28,6 @@ pub(crate) const LONGEST: &str = "order-1";
 enum OrderEvent {
     ItemAdded { product: String, quantity: u32, cents: u64 },
 }
-
-const TABLES: &str = "
-    CREATE TABLE events (aggregate_type text NOT NULL, aggregate_id text NOT NULL, sequence bigint NOT NULL CHECK (sequence >= 0),
-        event_type text NOT NULL, event_version text NOT NULL, payload json NOT NULL, metadata json NOT NULL,
-        PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type text NOT NULL, aggregate_id text NOT NULL, last_sequence bigint NOT NULL,
-        current_snapshot bigint NOT NULL, payload json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id));";
 
 /// The number of streams and their length.
 #[derive(Clone, Copy)]
@@ -84,7 +78,7 @@ fn measure_shape(table: &mut Table, server: &Server, shape: Shape, runs: usize) 
     std::fs::write(folder.path().join(ADDRESS), &address)?;
     server.psql("postgres", &format!("DROP DATABASE IF EXISTS {DATABASE}"));
     server.psql("postgres", &format!("CREATE DATABASE {DATABASE}"));
-    server.psql(DATABASE, TABLES);
+    server.psql(DATABASE, cqrs_es_tables::POSTGRES);
     let Shape { streams, length } = shape;
     server.psql(
         DATABASE,

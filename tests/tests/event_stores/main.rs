@@ -10,6 +10,7 @@ mod file_readers;
 mod files;
 mod lying;
 mod sqlite;
+mod sqlite_refusals;
 
 use std::sync::Arc;
 

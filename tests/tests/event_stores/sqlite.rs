@@ -7,23 +7,14 @@ use koan_backup::event_store::{EventReader, JsonText, StreamEvent, StreamPart, S
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider, SessionIntent, SessionOptions};
 use koan_backup::{CqrsEs, ErrorKind, EventTables, Result};
+use koan_backup_tests::cqrs_es_tables::SQLITE as CQRS_ES;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::conforms;
 
-/// The tables of `cqrs-es`.
-const CQRS_ES: &str = "
-    PRAGMA journal_mode = WAL;
-    CREATE TABLE events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
-        sequence INTEGER CHECK (sequence >= 0) NOT NULL, event_type TEXT NOT NULL, event_version TEXT NOT NULL,
-        payload TEXT NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL, last_sequence INTEGER NOT NULL,
-        current_snapshot INTEGER NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));";
-
 /// A table with every column that settings can name.
 const OWN: &str = "
-    PRAGMA journal_mode = WAL;
     CREATE TABLE event (position INTEGER PRIMARY KEY AUTOINCREMENT, object_name TEXT NOT NULL COLLATE NOCASE,
         object_id TEXT NOT NULL COLLATE NOCASE, version INTEGER NOT NULL, type TEXT NOT NULL, schema_version TEXT,
         sequencer TEXT, action TEXT, recorded_at DATETIME, metadata JSON, payload BLOB NOT NULL);
@@ -40,28 +31,29 @@ fn own_tables() -> EventTables {
 }
 
 /// A database file with an event store, and a connection of the application.
-struct Database {
+pub(super) struct Database {
     folder: TempDir,
     sql: Connection,
 }
 
 impl Database {
-    fn new(sql: &str) -> Self {
+    pub(super) fn new(sql: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let connection = Connection::open(folder.path().join("shop.db")).expect("a database");
+        connection.execute_batch("PRAGMA journal_mode = WAL").expect("valid SQL");
         connection.execute_batch(sql).expect("valid SQL");
         Self { folder, sql: connection }
     }
 
-    fn store(&self, tables: EventTables) -> Sqlite {
+    pub(super) fn store(&self, tables: EventTables) -> Sqlite {
         Sqlite::open(self.folder.path().join("shop.db")).expect("a database").event_store(tables)
     }
 
-    fn run(&self, sql: &str) {
+    pub(super) fn run(&self, sql: &str) {
         self.sql.execute_batch(sql).expect("valid SQL");
     }
 
-    fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+    pub(super) fn value<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
         self.sql.query_row(query, [], |row| row.get(0)).expect("one row")
     }
 
@@ -82,18 +74,18 @@ async fn events_of(reader: &dyn EventReader, object: &str) -> Result<Vec<StreamE
     reader.all_events(object).await?.try_concat().await
 }
 
-async fn read(store: &Sqlite, object: &str) -> Result<Vec<StreamEvent>> {
+pub(super) async fn read(store: &Sqlite, object: &str) -> Result<Vec<StreamEvent>> {
     let snapshot = store.snapshot().await?;
     events_of(snapshot.events().expect("the provider has an event store"), object).await
 }
 
-async fn snapshots_of(store: &Sqlite, object: &str) -> Result<Vec<StreamSnapshot>> {
+pub(super) async fn snapshots_of(store: &Sqlite, object: &str) -> Result<Vec<StreamSnapshot>> {
     let snapshot = store.snapshot().await?;
     let reader = snapshot.events().expect("the provider has an event store");
     reader.all_snapshots(object).await?.try_concat().await
 }
 
-fn text_of(error: &koan_backup::Error) -> String {
+pub(super) fn text_of(error: &koan_backup::Error) -> String {
     format!("{} {}", error.chain(), error.help().unwrap_or_default())
 }
 
@@ -121,8 +113,7 @@ async fn own_tables_in_sqlite_with_positions_and_timestamps_conform() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_in_sqlite_without_a_unique_index_conforms() {
     require_conformance(
-        "PRAGMA journal_mode = WAL; CREATE TABLE event (object_name, object_id, version, type, schema_version,
-            metadata, payload, position INTEGER)",
+        "CREATE TABLE event (object_name, object_id, version, type, schema_version, metadata, payload, position INTEGER)",
         || {
             EventTables::new("event")
                 .schema_version_column("schema_version")

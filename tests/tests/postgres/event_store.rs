@@ -1,6 +1,8 @@
 //! Event stores in tables of PostgreSQL.
 
+mod field_reports;
 mod object_ids;
+mod refusals;
 
 use std::sync::Arc;
 
@@ -9,17 +11,8 @@ use koan_backup::event_store::{EventReader, JsonText, NewEvent, StreamEvent, Str
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider, SessionOptions};
 use koan_backup::{CqrsEs, ErrorKind, EventTables};
+use koan_backup_tests::cqrs_es_tables::POSTGRES as CQRS_ES;
 use koan_backup_tests::postgres::Server;
-
-/// The tables of `postgres-es`.
-const CQRS_ES: &str = "
-    CREATE TABLE events (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
-        sequence bigint CHECK (sequence >= 0) NOT NULL, event_type text NOT NULL, event_version text NOT NULL,
-        payload json NOT NULL, metadata json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
-        last_sequence bigint CHECK (last_sequence >= 0) NOT NULL,
-        current_snapshot bigint CHECK (current_snapshot >= 0) NOT NULL, payload json NOT NULL,
-        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));";
 
 /// Tables with every column that settings can name.
 const OWN: &str = "

@@ -1,7 +1,14 @@
 //! What a backup writes, and what it refuses.
 
+use async_trait::async_trait;
+use futures::stream::StreamExt as _;
 use koan_backup::MemoryEvents;
+use koan_backup::event_store::{
+    Batches, EventReader, EventStore, EventStoreCapabilities, EventStoreSession, OpenedStreams, StreamEvent,
+    StreamSnapshot,
+};
 use koan_backup::prelude::*;
+use koan_backup::provider::{Consistency, SessionIntent};
 use koan_backup_tests::archive_surgery::Forgery;
 use serde_json::Value;
 
@@ -95,4 +102,82 @@ async fn the_object_name_selects_and_excludes_all_parts() {
     let _ = empty.restore(selected.id()).entities(["order"]).await.expect("a restore");
     let unknown = koan.backup("orders").entities(["orders"]).await.expect_err("there is no such object name");
     assert!(unknown.to_string().contains("`orders`"), "{unknown}");
+}
+
+/// A store that does not notice that the first event of each stream is missing.
+#[derive(Debug)]
+struct CarelessStore(MemoryEvents);
+
+/// Its reader, which returns each event with the next version.
+#[derive(Debug)]
+struct CarelessReader(Box<dyn EventReader>);
+
+#[async_trait]
+impl EventReader for CarelessReader {
+    async fn object_names(&self) -> koan_backup::Result<Vec<String>> {
+        self.0.object_names().await
+    }
+    async fn object_ids(
+        &self,
+        object: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> koan_backup::Result<Vec<String>> {
+        self.0.object_ids(object, after, limit).await
+    }
+    async fn open(&self, object: &str, object_id: &str) -> koan_backup::Result<Option<OpenedStreams>> {
+        self.0.open(object, object_id).await
+    }
+    async fn events(
+        &self,
+        opened: &OpenedStreams,
+        stream_id: &str,
+    ) -> koan_backup::Result<Batches<'_, StreamEvent>> {
+        self.0.events(opened, stream_id).await
+    }
+    async fn snapshots(&self, opened: &OpenedStreams) -> koan_backup::Result<Batches<'_, StreamSnapshot>> {
+        self.0.snapshots(opened).await
+    }
+    async fn all_events(&self, object: &str) -> koan_backup::Result<Batches<'_, StreamEvent>> {
+        let events = self.0.all_events(object).await?.map(|batch| {
+            batch.map(|mut events| {
+                events.iter_mut().for_each(|event| event.version += 1);
+                events
+            })
+        });
+        Ok(events.boxed())
+    }
+}
+
+#[async_trait]
+impl EventStore for CarelessStore {
+    fn kind(&self) -> &'static str {
+        "careless"
+    }
+    fn capabilities(&self) -> EventStoreCapabilities {
+        self.0.capabilities()
+    }
+    fn consistency(&self) -> Consistency {
+        self.0.consistency()
+    }
+    async fn reader(&self) -> koan_backup::Result<Box<dyn EventReader>> {
+        Ok(Box::new(CarelessReader(self.0.reader().await?)))
+    }
+    async fn begin_restore(&self, intent: SessionIntent) -> koan_backup::Result<Box<dyn EventStoreSession>> {
+        self.0.begin_restore(intent).await
+    }
+}
+
+#[tokio::test]
+async fn a_gap_that_the_store_does_not_notice_fails_the_backup() {
+    let shop = Shop::new();
+    let koan =
+        shop.builder().event_store(CarelessStore(shop.events.clone())).build().await.expect("a context");
+    for (object, id) in [("order", "`order-1`"), ("patient", "`(hidden)`")] {
+        let error = koan.backup("nightly").entities([object]).await.expect_err("the first event is missing");
+        assert_eq!(error.kind(), ErrorKind::Record, "{error:?}");
+        let text = error.chain();
+        assert!(text.contains(id) && text.contains("first event has version 1"), "{object}: {text}");
+        assert!(!text.contains(SECRET_ID), "{text}");
+    }
 }

@@ -2,7 +2,9 @@
 
 mod backing_up;
 mod damage;
+mod miscounting;
 mod other_operations;
+mod parts;
 mod positions;
 mod restoring;
 mod shop;

@@ -9,32 +9,13 @@ use koan_backup::event_store::{JsonText, NewEvent, StreamEvent, StreamSnapshot, 
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider, SessionOptions};
 use koan_backup::{CqrsEs, EventFiles, MemoryEvents};
+use koan_backup_tests::cqrs_es_tables;
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::stores::{Azurite, Moto};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 pub(crate) const OBJECT: &str = "order";
-
-/// The tables of `postgres-es`.
-const TABLES: &str = "
-    CREATE TABLE events (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
-        sequence bigint CHECK (sequence >= 0) NOT NULL, event_type text NOT NULL, event_version text NOT NULL,
-        payload json NOT NULL, metadata json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
-        last_sequence bigint CHECK (last_sequence >= 0) NOT NULL,
-        current_snapshot bigint CHECK (current_snapshot >= 0) NOT NULL, payload json NOT NULL,
-        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));";
-
-/// The tables of `sqlite-es`.
-const SQLITE_TABLES: &str = "
-    CREATE TABLE events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
-        sequence INTEGER NOT NULL CHECK (sequence >= 0), event_type TEXT NOT NULL, event_version TEXT NOT NULL,
-        payload TEXT NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
-        last_sequence INTEGER NOT NULL CHECK (last_sequence >= 0),
-        current_snapshot INTEGER NOT NULL CHECK (current_snapshot >= 0), payload TEXT NOT NULL,
-        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));";
 
 /// A kind of storage.
 pub(crate) enum TestStorage {
@@ -81,14 +62,15 @@ impl TestEvents {
     /// Creates an event store in a new database of a server.
     pub(crate) fn postgres(server: &Server, database: &str) -> Self {
         server.psql("postgres", &format!("CREATE DATABASE {database}"));
-        server.psql(database, TABLES);
+        server.psql(database, cqrs_es_tables::POSTGRES);
         Self::Postgres(server.address_of("postgres", database))
     }
 
     /// Creates an event store in a new database in a directory.
     pub(crate) fn sqlite(folder: &Path, database: &str) -> Self {
         let path = folder.join(database);
-        Connection::open(&path).expect("a database").execute_batch(SQLITE_TABLES).expect("tables");
+        let database = Connection::open(&path).expect("a database");
+        database.execute_batch(cqrs_es_tables::SQLITE).expect("tables");
         Self::Sqlite(path)
     }
 

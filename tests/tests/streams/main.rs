@@ -7,6 +7,7 @@ mod content;
 mod damage;
 mod encrypted;
 mod faults;
+mod field_reports;
 mod included;
 mod listing;
 mod removal;

@@ -132,7 +132,7 @@ impl IntoFuture for StreamRestoresBuilder {
     fn into_future(self) -> Self::IntoFuture {
         in_runtime(async move {
             let Self { koan, backups, options, bulk } = self;
-            Ok(streams::restore_many(&koan.environment, &backups, &options, &bulk).await)
+            streams::restore_many(&koan.environment, &backups, &options, &bulk).await
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Backs up or restores many aggregates, each for itself: a failure concerns one aggregate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
@@ -215,12 +215,16 @@ pub(crate) async fn backup_all(
 }
 
 /// Restores each of these single backups.
+///
+/// # Errors
+/// Two of the backups are known to belong to the same aggregate. Nothing was begun then.
 pub(crate) async fn restore_many(
     environment: &Environment,
     backups: &[StreamBackupRef],
     options: &StreamRestoreOptions,
     bulk: &BulkOptions,
-) -> BulkRestoreReport {
+) -> Result<BulkRestoreReport> {
+    require_distinct_aggregates(backups)?;
     let options = &StreamRestoreOptions { cancel: bulk.cancel.clone(), ..options.clone() };
     let restore = async |backup: &StreamBackupRef| restore::run(environment, backup, options).await;
     let failure = |backup: &StreamBackupRef, error| {
@@ -236,7 +240,36 @@ pub(crate) async fn restore_many(
         }
     };
     let (restored, failures) = run(backups, bulk, restore, failure).await;
-    BulkRestoreReport { restored, total: backups.len(), failures }
+    Ok(BulkRestoreReport { restored, total: backups.len(), failures })
+}
+
+/// Refuses two backups of one aggregate, because the backup that is restored last would remain, and restores run at the
+/// same time. A backup that is passed as an id is compared by its id only.
+fn require_distinct_aggregates(backups: &[StreamBackupRef]) -> Result<()> {
+    let (mut ids, mut aggregates) = (BTreeSet::new(), BTreeMap::new());
+    for backup in backups {
+        let id = backup.id();
+        let other = match backup {
+            StreamBackupRef::Handle(handle) => handle
+                .object_id
+                .as_deref()
+                .and_then(|object_id| aggregates.insert((handle.object.as_str(), object_id), id)),
+            StreamBackupRef::Id(_) => None,
+        };
+        let other = if ids.insert(id) { other } else { Some(id) };
+        let Some(other) = other else { continue };
+        let text = match other == id {
+            true => format!("single backup {id} is to be restored twice"),
+            false => format!(
+                "the single backups {other} and {id} belong to the same aggregate, so it would depend on the order of \
+                 the restores which of them remains"
+            ),
+        };
+        return Err(
+            Error::new(ErrorKind::Configuration, text).with_help("restore one backup of each aggregate")
+        );
+    }
+    Ok(())
 }
 
 /// Processes the items, some of them at the same time. Returns the results and the failures in the order of the items.

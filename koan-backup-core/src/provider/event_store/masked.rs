@@ -4,6 +4,9 @@
 //! manifests and reports. This is the only place at which such errors enter the engine, so that no store has to know
 //! which types are encrypted.
 
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use futures::stream::{StreamExt, TryStreamExt};
 

@@ -4,21 +4,15 @@ use std::path::Path;
 
 use koan_backup::prelude::*;
 use koan_backup::{CqrsEs, KoanBuilder};
+use koan_backup_tests::cqrs_es_tables;
 use koan_backup_tests::postgres::Server;
 
 use super::super::postgres::wait_for_sessions;
 use super::super::shop::Dump;
 use super::database::{EventDatabase, JobNames};
 
-/// The tables of `postgres-es` with twenty small aggregates and a large one.
-const SCHEMA: &str = r#"
-    CREATE TABLE events (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
-        sequence bigint CHECK (sequence >= 0) NOT NULL, event_type text NOT NULL, event_version text NOT NULL,
-        payload json NOT NULL, metadata json NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type text NOT NULL, aggregate_id text NOT NULL,
-        last_sequence bigint CHECK (last_sequence >= 0) NOT NULL,
-        current_snapshot bigint CHECK (current_snapshot >= 0) NOT NULL, payload json NOT NULL,
-        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));
+/// Twenty small aggregates and a large one.
+const ROWS: &str = r#"
     INSERT INTO events SELECT 'order', 'small-' || a, s, 'Placed', '1.0', '{ "number": 1 }', '{}'
         FROM generate_series(0, 19) a, generate_series(1, 5) s;
     INSERT INTO events SELECT 'order', 'large', s, 'Paid', '1.0', ('{ "text": "' || repeat(md5(s::text), 5) || '" }')::json, '{}'
@@ -69,7 +63,8 @@ impl EventDatabase for Tables {
 
     async fn create(folder: &Path) -> Self {
         let server = Server::with_settings(15, &["fsync=off", "autovacuum=off"]);
-        server.sql(SCHEMA);
+        server.sql(cqrs_es_tables::POSTGRES);
+        server.sql(ROWS);
         std::fs::write(folder.join("address"), server.address()).expect("written");
         Self(server)
     }

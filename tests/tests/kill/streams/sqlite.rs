@@ -4,20 +4,14 @@ use std::path::{Path, PathBuf};
 
 use koan_backup::prelude::*;
 use koan_backup::{CqrsEs, KoanBuilder};
+use koan_backup_tests::cqrs_es_tables;
 use rusqlite::Connection;
 
 use super::super::shop::Dump;
 use super::database::{EventDatabase, JobNames};
 
-/// The tables of `sqlite-es` with twenty small aggregates and a large one.
-const SCHEMA: &str = r#"
-    CREATE TABLE events (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
-        sequence INTEGER NOT NULL CHECK (sequence >= 0), event_type TEXT NOT NULL, event_version TEXT NOT NULL,
-        payload TEXT NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (aggregate_type, aggregate_id, sequence));
-    CREATE TABLE snapshots (aggregate_type TEXT NOT NULL, aggregate_id TEXT NOT NULL,
-        last_sequence INTEGER NOT NULL CHECK (last_sequence >= 0),
-        current_snapshot INTEGER NOT NULL CHECK (current_snapshot >= 0), payload TEXT NOT NULL,
-        PRIMARY KEY (aggregate_type, aggregate_id, last_sequence));
+/// Twenty small aggregates and a large one.
+const ROWS: &str = r#"
     CREATE TABLE number (n INTEGER PRIMARY KEY);
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 3100) INSERT INTO number SELECT i FROM n;
     INSERT INTO events SELECT 'order', 'small-' || a.n, s.n, 'Placed', '1.0', '{ "number": 1 }', '{}'
@@ -81,7 +75,8 @@ impl EventDatabase for SqliteTables {
 
     async fn create(folder: &Path) -> Self {
         let tables = Self(folder.to_owned());
-        tables.sql(SCHEMA);
+        tables.sql(cqrs_es_tables::SQLITE);
+        tables.sql(ROWS);
         tables
     }
 

@@ -2,9 +2,10 @@
 
 use koan_backup::CqrsEs;
 use koan_backup::provider::Provider as _;
+use koan_backup_tests::cqrs_es_tables::POSTGRES as CQRS_ES;
 use koan_backup_tests::postgres::Server;
 
-use super::{CQRS_ES, store};
+use super::store;
 
 /// Reads the ids of the object name `order` in pages of three, and requires that they are complete and ordered by bytes.
 async fn require_ids(server: &Server, column: &str, ids: &[&str]) {

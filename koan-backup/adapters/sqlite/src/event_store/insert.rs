@@ -110,11 +110,12 @@ impl StoreTables {
 }
 
 impl<C: StoreContent> StoreTable<C> {
-    /// Returns the statement that inserts a row with these columns.
+    /// Returns the statement that inserts a row with these columns. A row that exists is an error also if the table
+    /// declares `ON CONFLICT REPLACE` or `ON CONFLICT IGNORE`, which would remove the existing row or lose the inserted one.
     pub(super) fn insert<'c>(&'c self, columns: impl Iterator<Item = &'c StoreColumn<C>> + Clone) -> String {
         let parameters = vec!["?"; columns.clone().count()].join(", ");
         let names = quoted_list(columns.map(|column| column.name.as_str()));
-        format!("INSERT INTO {} ({names}) VALUES ({parameters})", self.quoted())
+        format!("INSERT OR ABORT INTO {} ({names}) VALUES ({parameters})", self.quoted())
     }
 
     /// Returns the value to store for the content of a column.
