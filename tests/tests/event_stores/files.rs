@@ -22,6 +22,7 @@ async fn files_conform(open: impl Fn(&str) -> Storage) {
         &REFUSALS[..3],
         &[
             "positions are preserved, and assigned where they are missing",
+            "events of all object names are found by their positions",
             "a position that belongs to another event is refused",
         ],
     ];
