@@ -15,6 +15,7 @@ mod viability;
 pub(crate) use balance::require_balance;
 pub(crate) use end::announce_refusal;
 pub use options::{RestoreOptions, Verification};
+pub(crate) use provider_leases::ProviderLeases;
 pub use report::{EntityRestore, RestoreReport, ViabilityReport};
 pub(crate) use run::{roll_back, run};
 pub(crate) use viability::assess;

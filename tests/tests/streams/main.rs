@@ -9,6 +9,7 @@ mod encrypted;
 mod faults;
 mod field_reports;
 mod included;
+mod leases;
 mod listing;
 mod removal;
 mod restoring;

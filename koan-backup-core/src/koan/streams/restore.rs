@@ -64,7 +64,8 @@ pub(super) use stream_restore_setters;
 ///
 /// The complete file is verified before the first write, and its hash is compared again before the commit. All changes
 /// become visible together, or none does. While the restore runs, a lease in the storage prevents the removal of the
-/// backup.
+/// backup, and a lease in the default storage profile prevents other restores into the provider. If another restore has the
+/// lease, the restore fails with [`ErrorKind::Busy`](crate::ErrorKind::Busy).
 ///
 /// # Cancel safety
 /// If the future is dropped or the restore is cancelled before the commit begins, the store rolls back what was written.

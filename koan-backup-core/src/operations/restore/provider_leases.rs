@@ -12,7 +12,7 @@ use crate::provider::{Finding, Severity};
 /// The leases of the providers of one restore. They are in the default storage profile of the application, whichever
 /// profile or directory tree the backup comes from.
 #[derive(Debug, Default)]
-pub(super) struct ProviderLeases(Vec<Lease>);
+pub(crate) struct ProviderLeases(Vec<Lease>);
 
 impl ProviderLeases {
     /// Acquires the lease of each provider. Returns a warning if the default storage profile cannot be used, because
@@ -21,7 +21,7 @@ impl ProviderLeases {
     /// # Errors
     /// Another restore writes into one of the providers ([`ErrorKind::Busy`]), a lease cannot be read, or the work was
     /// cancelled.
-    pub(super) async fn acquire(
+    pub(crate) async fn acquire(
         &mut self,
         environment: &Environment,
         providers: impl Iterator<Item = &String>,
@@ -43,7 +43,7 @@ impl ProviderLeases {
     }
 
     /// Runs work that writes into the providers. It stops when one of the leases is lost.
-    pub(super) async fn hold_during<T>(
+    pub(crate) async fn hold_during<T>(
         &self,
         cancel: &CancellationToken,
         work: impl Future<Output = Result<T>>,
@@ -65,14 +65,14 @@ impl ProviderLeases {
     ///
     /// # Errors
     /// A lease was lost ([`ErrorKind::Busy`]), the work was cancelled, or the storage fails.
-    pub(super) async fn confirm(&self) -> Result<()> {
+    pub(crate) async fn confirm(&self) -> Result<()> {
         for lease in &self.0 {
             lease.confirm().await?;
         }
         Ok(())
     }
 
-    pub(super) async fn release(self) {
+    pub(crate) async fn release(self) {
         for lease in self.0 {
             lease.release().await;
         }

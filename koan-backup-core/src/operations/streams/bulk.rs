@@ -226,7 +226,7 @@ pub(crate) async fn restore_many(
 ) -> Result<BulkRestoreReport> {
     require_distinct_aggregates(backups)?;
     let options = &StreamRestoreOptions { cancel: bulk.cancel.clone(), ..options.clone() };
-    let restore = async |backup: &StreamBackupRef| restore::run(environment, backup, options).await;
+    let restore = async |backup: &StreamBackupRef| restore::restore_one(environment, backup, options).await;
     let failure = |backup: &StreamBackupRef, error| {
         let handle = match backup {
             StreamBackupRef::Handle(handle) => Some(handle),
@@ -240,6 +240,7 @@ pub(crate) async fn restore_many(
         }
     };
     let (restored, failures) = run(backups, bulk, restore, failure).await;
+    options.turns.release().await;
     Ok(BulkRestoreReport { restored, total: backups.len(), failures })
 }
 

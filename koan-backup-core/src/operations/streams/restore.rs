@@ -28,7 +28,7 @@ use crate::encryption::Identities;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
-use crate::operations::restore::{Verification, roll_back};
+use crate::operations::restore::{ProviderLeases, Verification, roll_back};
 use crate::provider::event_store::{MaskedWriter, StoreErrors};
 use crate::provider::{ConflictMode, RestoreSession, SessionOptions};
 
@@ -38,6 +38,20 @@ use crate::provider::{ConflictMode, RestoreSession, SessionOptions};
 /// The backup is damaged, the aggregate exists already, the store cannot contain a part of the backup, or a store
 /// fails. Nothing was written then.
 pub(crate) async fn run(
+    environment: &Environment,
+    backup: &StreamBackupRef,
+    options: &StreamRestoreOptions,
+) -> Result<StreamRestoreReport> {
+    let restored = restore_one(environment, backup, options).await;
+    options.turns.release().await;
+    restored
+}
+
+/// Restores one of the single backups of an operation. The operation releases the leases of the providers.
+///
+/// # Errors
+/// As for [`run`].
+pub(super) async fn restore_one(
     environment: &Environment,
     backup: &StreamBackupRef,
     options: &StreamRestoreOptions,
@@ -104,10 +118,19 @@ async fn restore(
         file.verify(of.codec, cancel).await?;
     }
     let turn = options.turns.of(of.provider_name);
-    let _turn = until_cancelled(cancel, async { Ok(turn.lock().await) }).await?;
+    let mut turn = until_cancelled(cancel, async { Ok(turn.lock().await) }).await?;
+    let leases = match &mut *turn {
+        Some(leases) => leases,
+        none => {
+            let (mut leases, provider) = (ProviderLeases::default(), of.provider_name.to_owned());
+            // A warning about a storage that cannot be used is in the log.
+            leases.acquire(environment, [&provider].into_iter(), stored.meta.backup_id, cancel).await?;
+            none.insert(leases)
+        }
+    };
     let session = until_cancelled(cancel, of.provider.begin_restore(&SessionOptions::default())).await?;
     let mut restore = StreamRestore { of: &of, file: &file, source_id: &source_id, ids, parts, options };
-    restore.run(session, stored, cancel).await
+    restore.run(session, stored, leases, cancel).await
 }
 
 /// Returns the object id of the backup.
@@ -134,11 +157,17 @@ impl StreamRestore<'_> {
         &mut self,
         mut session: Box<dyn RestoreSession>,
         stored: &StoredStreamBackup<'_>,
+        leases: &ProviderLeases,
         cancel: &CancellationToken,
     ) -> Result<StreamRestoreReport> {
-        let written = until_cancelled(cancel, self.write(session.as_mut(), stored)).await;
+        let write = until_cancelled(cancel, self.write(session.as_mut(), stored));
+        let written = leases.hold_during(cancel, write).await;
         let provider = self.of.provider_name.to_owned();
-        match written {
+        let confirmed = match written {
+            Ok(report) => leases.confirm().await.map(|()| report),
+            Err(error) => Err(error),
+        };
+        match confirmed {
             Ok(report) if report.outcome == StreamRestoreOutcome::Kept => {
                 session.rollback().await?;
                 Ok(report)
