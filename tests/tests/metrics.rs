@@ -8,7 +8,7 @@ use std::time::Duration;
 use koan_backup::catalog::Expectations;
 use koan_backup::metrics::{Metrics, MetricsOptions};
 use koan_backup::prelude::*;
-use koan_backup::{Event, KoanBuilder, Listener, MemoryEvents};
+use koan_backup::{CancellationToken, Event, KoanBuilder, Listener, MemoryEvents};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
 use koan_backup_tests::order_events::event;
 use object_store::memory::InMemory;
@@ -216,7 +216,7 @@ async fn a_running_backup_is_in_progress_also_with_a_listener_of_its_own() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (values, observed) = (Arc::clone(&seen), metrics.clone());
     let observer = Listener::new(move |event| {
-        if let Event::EntityCompleted { .. } = event {
+        if matches!(event, Event::EntityCompleted { entity, .. } if entity == "Item") {
             let value = value(&observed, "in_progress{kind=\"backup\"}");
             values.lock().expect("no test panicked").push(value);
         }
@@ -293,8 +293,9 @@ async fn single_backups_and_their_restores_are_counted_by_object_name() {
     assert_eq!(report.succeeded(), 2);
     assert_value(&metrics, &runs("runs", "order", "completed"), 3.0);
     assert_positive(&metrics, last);
+    // A backup that was not begun is not counted.
     drop(orders.backup("order-1").into_future());
-    let cancelled = tokio_util::sync::CancellationToken::new();
+    let cancelled = CancellationToken::new();
     cancelled.cancel();
     orders.backup("order-1").cancel_on(cancelled).await.expect_err("cancelled");
     assert_value(&metrics, &runs("runs", "order", "cancelled"), 1.0);
