@@ -8,8 +8,9 @@ use std::time::Duration;
 use koan_backup::catalog::Expectations;
 use koan_backup::metrics::{Metrics, MetricsOptions};
 use koan_backup::prelude::*;
-use koan_backup::{Event, KoanBuilder, Listener};
+use koan_backup::{CancellationToken, Event, KoanBuilder, Listener, MemoryEvents};
 use koan_backup_tests::faulty_store::{Failure, Fault, FaultyStore, Operation};
+use koan_backup_tests::order_events::event;
 use object_store::memory::InMemory;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,14 @@ koan_backup::entity_backup_scope!(mode = All);
 struct Item {
     id: i64,
     name: String,
+}
+
+/// An event of an order, whose streams have single backups.
+#[derive(Debug, Serialize, Deserialize, EventStream)]
+#[event_stream(object = "order")]
+#[entity_backup]
+enum OrderEvent {
+    Paid,
 }
 
 /// An entity that no backup contains.
@@ -33,11 +42,21 @@ const GUIDE: &str = include_str!("../../koan-backup/docs/metrics.md");
 fn builder(directory: &Path, metrics: &Metrics) -> KoanBuilder {
     Koan::builder()
         .provider(Sqlite::open(directory.join("shop.db")).expect("the database opens"))
+        .event_store(orders())
         .storage(Storage::local(directory.join("backups")).expect("the storage opens"))
         .state_directory(directory.join("state"))
         .application("shop")
         .expectations(Expectations::new().backup_every("nightly", Duration::from_secs(86_400)))
         .observe(metrics.listener())
+}
+
+/// Returns an event store with two orders.
+fn orders() -> MemoryEvents {
+    let events = MemoryEvents::new();
+    for id in ["order-1", "order-2"] {
+        events.append("order", id, [event("Paid", "\"Paid\"")]).expect("appended");
+    }
+    events
 }
 
 fn shop() -> tempfile::TempDir {
@@ -197,7 +216,7 @@ async fn a_running_backup_is_in_progress_also_with_a_listener_of_its_own() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (values, observed) = (Arc::clone(&seen), metrics.clone());
     let observer = Listener::new(move |event| {
-        if let Event::EntityCompleted { .. } = event {
+        if matches!(event, Event::EntityCompleted { entity, .. } if entity == "Item") {
             let value = value(&observed, "in_progress{kind=\"backup\"}");
             values.lock().expect("no test panicked").push(value);
         }
@@ -249,6 +268,57 @@ async fn a_second_scrape_within_the_interval_does_not_read_the_storage() {
     let calls = store.call_count(Operation::List, "");
     metrics.refresh(&koan).await;
     assert_eq!(store.call_count(Operation::List, ""), calls, "no list was requested");
+}
+
+#[tokio::test]
+async fn single_backups_and_their_restores_are_counted_by_object_name() {
+    let (directory, metrics) = (shop(), Metrics::new());
+    let koan = builder(directory.path(), &metrics).build().await.expect("a context");
+    metrics.attach(&koan).await;
+    let last = "stream_last_success_timestamp_seconds{object=\"order\"}";
+    let runs = |metric: &str, object: &str, outcome: &str| {
+        format!("stream_{metric}_total{{object=\"{object}\",outcome=\"{outcome}\"}}")
+    };
+    for outcome in ["completed", "failed", "cancelled"] {
+        assert_value(&metrics, &runs("runs", "order", outcome), 0.0);
+        assert_value(&metrics, &runs("restores", "order", outcome), 0.0);
+    }
+    assert_value(&metrics, last, 0.0);
+    let orders = koan.streams("order").expect("declared");
+    orders.backup("absent").await.expect_err("there is no such order");
+    assert_value(&metrics, &runs("runs", "order", "failed"), 1.0);
+    assert_value(&metrics, last, 0.0);
+    let handle = orders.backup("order-1").await.expect("a backup");
+    let report = orders.backup_all().await.expect("backups");
+    assert_eq!(report.succeeded(), 2);
+    assert_value(&metrics, &runs("runs", "order", "completed"), 3.0);
+    assert_positive(&metrics, last);
+    // A backup that was not begun is not counted.
+    drop(orders.backup("order-1").into_future());
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    orders.backup("order-1").cancel_on(cancelled).await.expect_err("cancelled");
+    assert_value(&metrics, &runs("runs", "order", "cancelled"), 1.0);
+
+    orders.restore(&handle).await.expect_err("the order exists");
+    assert_value(&metrics, &runs("restores", "order", "failed"), 1.0);
+    orders.restore_as(&handle, "order-3").await.expect("a clone");
+    orders.restore(handle.id).on_conflict(ConflictMode::Keep).await.expect("kept");
+    assert_value(&metrics, &runs("restores", "order", "completed"), 2.0);
+    let absent = koan_backup::BackupId::from_uuid(Default::default());
+    let report = koan.restore_streams([absent]).await.expect("a report");
+    assert_eq!(report.failed(), 1);
+    assert_value(&metrics, &runs("restores", "other", "failed"), 1.0);
+    let text = metrics.encode();
+    assert!(!text.contains("order-") && !text.contains(&handle.id.to_string()), "no ids: {text}");
+
+    // Another process knows only what the storage contains.
+    drop(koan);
+    let metrics = eager();
+    let koan = builder(directory.path(), &metrics).build().await.expect("a context");
+    metrics.attach(&koan).await;
+    assert_positive(&metrics, last);
+    assert_value(&metrics, &runs("runs", "order", "completed"), 0.0);
 }
 
 /// Each name that the example rules contain, and each row of the table of the guide, is a metric, and each metric has

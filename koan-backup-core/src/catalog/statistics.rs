@@ -59,12 +59,22 @@ pub struct StreamBackupStatistic {
     pub size_bytes: u64,
     /// When the newest backup was made.
     pub newest: Option<Timestamp>,
+    /// The number of backups that have expired and still exist.
+    pub expired: u64,
+    /// The number of backups with known damage.
+    pub damaged: u64,
 }
 
 impl StreamBackupStatistic {
     /// Creates the statistics from the health of the backups.
     pub(crate) fn of(health: &StreamBackupHealth) -> Self {
-        Self { backups: health.backups, size_bytes: health.size_bytes, newest: health.newest }
+        Self {
+            backups: health.backups,
+            size_bytes: health.size_bytes,
+            newest: health.newest,
+            expired: health.expired,
+            damaged: u64::try_from(health.damaged.len()).unwrap_or(u64::MAX),
+        }
     }
 }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::archive::{BackupStatus, Manifest};
+use crate::foundation::error::ErrorKind;
 use crate::foundation::id::{BackupId, BackupName, SetName};
 use crate::foundation::series::SeriesName;
 use crate::provider::SessionIntent;
 
 pub(crate) use log::{OperationLog, operation_listener};
 
-/// One event of a backup, restore, verification, comparison, copy or rekey.
+/// One event of a backup, restore, verification, comparison, copy or rekey, or of a single backup or its restore.
 ///
 /// ```
 /// use koan_backup::Event;
@@ -232,6 +233,30 @@ pub enum Event {
         /// has no archive.
         manifest: Option<Arc<Manifest>>,
         /// How long the backup took.
+        duration: Duration,
+    },
+    /// A single backup of an event stream ended. Every single backup that was begun emits this event exactly once, also
+    /// if its future is dropped.
+    StreamBackupFinished {
+        /// The id of the backup, if it was made.
+        id: Option<BackupId>,
+        /// The object name.
+        object: String,
+        /// The kind of the error, if the backup failed. The text may contain what is encrypted.
+        error: Option<ErrorKind>,
+        /// How long the backup took.
+        duration: Duration,
+    },
+    /// The restore of a single backup ended: committed, or rolled back after an error. Every restore that was begun emits
+    /// this event exactly once, also if its future is dropped.
+    StreamRestoreFinished {
+        /// The id of the backup.
+        id: BackupId,
+        /// The object name, if it is known.
+        object: Option<String>,
+        /// The kind of the error, if the restore failed. The text may contain what is encrypted.
+        error: Option<ErrorKind>,
+        /// How long the restore took.
         duration: Duration,
     },
 }

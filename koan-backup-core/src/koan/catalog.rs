@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub use self::query::CatalogQuery;
 use super::RecoverBuilder;
 use super::context::ContextRef;
-use crate::catalog::stream_backups::{ExpiredStreams, StreamBackupHealth, damaged, survey};
+use crate::catalog::stream_backups::{StreamBackupHealth, damaged, survey};
 use crate::catalog::{
     self, Acknowledgement, Acknowledgements, CatalogEntry, CatalogHealth, CatalogStatistics, Expectations,
     HealthInput, Origin, SizeDrop, StreamBackupStatistic, UnreadableManifest,
@@ -238,10 +238,7 @@ impl Catalog {
             unlisted,
             unreadable,
             stream_backups,
-            expired_streams: match self.koan.defaults().maintenance.remove_expired_stream_backups {
-                true => ExpiredStreams::RemovedByMaintenance,
-                false => ExpiredStreams::Kept,
-            },
+            expired_streams: self.koan.defaults().maintenance.expired_streams(),
         };
         Ok(catalog::health(input, expected, |name| environment.canonical(name), now))
     }

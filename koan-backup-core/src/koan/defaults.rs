@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Expectations;
 use crate::catalog::retention::Retention;
+use crate::catalog::stream_backups::ExpiredStreams;
 use crate::foundation::id::BackupName;
 use crate::operations::backup::BackupOptions;
 use crate::operations::maintenance::MaintenanceOptions;
@@ -111,6 +112,16 @@ impl Default for MaintenanceDefaults {
             cleanup_older_than: options.cleanup_older_than,
             remove_expired_stream_backups: options.remove_expired_stream_backups,
             profiles: options.profiles,
+        }
+    }
+}
+
+impl MaintenanceDefaults {
+    /// Returns who removes single backups that have expired.
+    pub(super) fn expired_streams(&self) -> ExpiredStreams {
+        match self.remove_expired_stream_backups {
+            true => ExpiredStreams::RemovedByMaintenance,
+            false => ExpiredStreams::Kept,
         }
     }
 }

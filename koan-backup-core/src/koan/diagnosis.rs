@@ -152,6 +152,7 @@ impl IntoFuture for DiagnosisBuilder {
                     state: koan.environment.state.clone(),
                     environment: koan.environment,
                     expectations: koan.defaults.expectations.clone(),
+                    expired_streams: koan.defaults.maintenance.expired_streams(),
                     checks: Vec::new(),
                 },
                 Source::Builder(builder) => builder.examined(&failed)?,

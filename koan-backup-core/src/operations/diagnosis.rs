@@ -12,6 +12,7 @@ mod providers;
 mod report;
 mod run;
 mod storages;
+mod stream_backups;
 mod time_limit;
 
 pub use check::{Check, CheckCode, CheckState, CheckSubject};

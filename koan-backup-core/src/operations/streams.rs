@@ -5,6 +5,7 @@ mod bulk;
 mod cleanup;
 mod copy;
 mod delete;
+mod end;
 mod new_content;
 mod options;
 mod path_key;

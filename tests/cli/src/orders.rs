@@ -26,11 +26,18 @@ async fn open() -> Result<Koan, Error> {
     if let Some(recipient) = std::env::var("SHOP_RECIPIENT").ok().filter(|recipient| !recipient.is_empty()) {
         builder = builder.encrypt_to(Recipients::keys([recipient])?);
     }
+    let mut local = Storage::local(root.join("local"))?;
+    if std::env::var_os("SHOP_ENCRYPT").is_some() {
+        local = local.archive_encryption(ArchiveEncryption::Always);
+    }
+    if let Ok(identity) = std::env::var("SHOP_IDENTITY") {
+        builder = builder.keys(Keys::text(identity));
+    }
     builder
         .application("orders")
         .environment("test")
         .event_store(EventFiles::in_storage(Storage::local(root.join("events"))?))
-        .storage(Storage::local(root.join("local"))?)
+        .storage(local)
         .named_storage("dr", Storage::local(root.join("dr"))?)
         .state_directory(root.join("state"))
         .without_background_tasks()

@@ -75,6 +75,8 @@ pub struct StreamBackupHealth {
 #[derive(Debug)]
 struct Surveyed {
     id: BackupId,
+    object: String,
+    key_ids: Vec<String>,
     meta_path: Path,
     content: String,
     size_bytes: u64,
@@ -104,6 +106,26 @@ impl StreamSurvey {
         self.backups.iter().map(|backup| backup.id).chain(unreadable).collect()
     }
 
+    /// Returns the number of backups of this application by object name.
+    pub(crate) fn objects(&self) -> BTreeMap<&str, u64> {
+        let mut objects = BTreeMap::new();
+        for backup in self.own() {
+            *objects.entry(backup.object.as_str()).or_default() += 1;
+        }
+        objects
+    }
+
+    /// Returns the encrypted backups of this application, each with the keys that decrypt it, newest first.
+    pub(crate) fn encrypted(&self) -> impl Iterator<Item = (BackupId, &[String])> {
+        let mut encrypted: Vec<_> = self.own().filter(|backup| !backup.key_ids.is_empty()).collect();
+        encrypted.sort_by_key(|backup| std::cmp::Reverse((backup.created_at, backup.id)));
+        encrypted.into_iter().map(|backup| (backup.id, backup.key_ids.as_slice()))
+    }
+
+    fn own(&self) -> impl Iterator<Item = &Surveyed> {
+        self.backups.iter().filter(|backup| backup.is_own)
+    }
+
     /// Adds the backups of this application to the health. `damaged` are the backups with damage records.
     pub(crate) fn add_to(
         self,
@@ -114,7 +136,7 @@ impl StreamSurvey {
     ) {
         // For each stream: whether a backup remains, and how many have expired.
         let mut streams: BTreeMap<String, (bool, u64)> = BTreeMap::new();
-        for backup in self.backups.iter().filter(|backup| backup.is_own) {
+        for backup in self.own() {
             health.backups += 1;
             health.size_bytes = health.size_bytes.saturating_add(backup.size_bytes);
             health.newest = health.newest.max(Some(backup.created_at));
@@ -169,6 +191,8 @@ pub(crate) async fn survey(
                 survey.content_folders.extend(content_folder(&meta.path));
                 survey.backups.push(Surveyed {
                     id,
+                    object: meta.object_name,
+                    key_ids: meta.encryption.map(|encryption| encryption.key_ids).unwrap_or_default(),
                     meta_path: path,
                     size_bytes: meta.size_bytes,
                     created_at: meta.created_at,

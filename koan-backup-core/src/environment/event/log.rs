@@ -107,6 +107,8 @@ impl LogState {
             Event::RestoreStarted { .. }
             | Event::RestoreFinished { .. }
             | Event::BackupFinished { .. }
+            | Event::StreamBackupFinished { .. }
+            | Event::StreamRestoreFinished { .. }
             | Event::VerificationStarted { .. }
             | Event::VerificationFinished { .. }
             | Event::ComparisonStarted { .. }

@@ -116,6 +116,7 @@ impl KoanBuilder {
         Ok(Examined {
             environment: Arc::new(environment),
             state,
+            expired_streams: self.defaults.maintenance.expired_streams(),
             expectations: self.defaults.expectations,
             checks: invalid.0,
         })

@@ -103,6 +103,14 @@ pub enum CheckCode {
     DiskNearlyFull,
     /// Manifests cannot be read.
     ManifestUnreadable,
+    /// `.meta` files of single backups of event streams cannot be read.
+    StreamBackupUnreadable,
+    /// Single backups of event streams are damaged.
+    StreamBackupDamaged,
+    /// Single backups of event streams have expired, and maintenance does not remove them.
+    StreamBackupExpired,
+    /// No event type declares the object name of single backups.
+    StreamBackupUndeclared,
     /// Something must be encrypted, and there are no usable recipients.
     RecipientsMissing,
     /// A source of keys cannot be read.

@@ -10,8 +10,9 @@ use super::amounts::declarations;
 use super::check::{Check, CheckCode, CheckSubject};
 use super::options::DiagnosisOptions;
 use super::report::Diagnosis;
-use super::{ages, coverage, keys, providers, storages};
+use super::{ages, coverage, keys, providers, storages, stream_backups};
 use crate::catalog::Expectations;
+use crate::catalog::stream_backups::ExpiredStreams;
 use crate::entity::stream::StreamPart;
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
@@ -25,6 +26,8 @@ pub(crate) struct Examined {
     pub(crate) environment: Arc<Environment>,
     pub(crate) state: MachineState,
     pub(crate) expectations: Expectations,
+    /// Who removes single backups that have expired.
+    pub(crate) expired_streams: ExpiredStreams,
     /// The checks that were made before, for example that a database cannot be opened.
     pub(crate) checks: Vec<Check>,
 }
@@ -47,7 +50,7 @@ pub(crate) async fn run(examined: Examined, options: &DiagnosisOptions) -> Resul
 }
 
 async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) -> Diagnosis {
-    let Examined { environment, state, expectations, mut checks } = examined;
+    let Examined { environment, state, expectations, expired_streams, mut checks } = examined;
     let environment = environment.as_ref();
     let was_checked = |checks: &[Check], subject| checks.iter().any(|check| check.subject == subject);
     if !was_checked(&checks, CheckSubject::Configuration) {
@@ -61,7 +64,7 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
     let of_storages = environment
         .storages
         .iter()
-        .map(|(name, storage)| storages::check(environment, name, storage, limit, removals));
+        .map(|(name, storage)| storages::check(environment, name, storage, expired_streams, limit, removals));
     let (of_providers, of_storages, of_keys) =
         tokio::join!(join_all(of_providers), join_all(of_storages), keys::check(environment, limit));
     let (mut descriptions, mut undeclared) = (Vec::new(), Vec::new());
@@ -87,6 +90,8 @@ async fn diagnosis(examined: Examined, limit: Duration, removals: &TaskTracker) 
     }
     let entries: Vec<_> = backups.iter().flat_map(|found| found.entries.iter().cloned()).collect();
     checks.extend(keys::newest_backup(environment, &entries, limit).await);
+    let encrypted: Vec<_> = backups.iter_mut().flat_map(|found| found.encrypted_streams.drain(..)).collect();
+    checks.extend(stream_backups::keys(environment, &encrypted, limit).await);
     if !backups.is_empty() {
         checks.extend(ages::check(environment, backups, unread_count, &expectations));
     }

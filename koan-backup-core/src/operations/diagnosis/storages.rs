@@ -8,7 +8,9 @@ use tokio_util::task::TaskTracker;
 use super::amounts::{count_of, size};
 use super::check::{Check, CheckCode, CheckSubject};
 use super::probe::{STORAGE_REMEDY, failed, round_trip, silent};
+use super::stream_backups::{self, EncryptedStreamBackup};
 use super::time_limit::within;
+use crate::catalog::stream_backups::ExpiredStreams;
 use crate::catalog::{CatalogEntry, VerificationRecord};
 use crate::environment::Environment;
 use crate::foundation::error::Result;
@@ -21,6 +23,8 @@ use crate::storage::{Presence, Storage};
 pub(super) struct StoredBackups {
     pub(super) entries: Vec<CatalogEntry>,
     pub(super) verified: Vec<(BackupId, VerificationRecord)>,
+    /// The encrypted single backups of event streams.
+    pub(super) encrypted_streams: Vec<EncryptedStreamBackup>,
 }
 
 /// The checks of a profile, and its backups if they could be read.
@@ -30,16 +34,17 @@ pub(super) struct ProfileChecks {
     pub(super) backups: Option<StoredBackups>,
 }
 
-/// Checks a storage profile: whether it exists, the round trip of a probe, the clocks, the manifests and the
-/// free space. Each step has the time limit `limit`.
+/// Checks a storage profile: whether it exists, the round trip of a probe, the clocks, the manifests, the
+/// free space and the single backups. Each step has the time limit `limit`.
 pub(super) async fn check(
     environment: &Environment,
     name: &str,
     storage: &Storage,
+    expired: ExpiredStreams,
     limit: Duration,
     removals: &TaskTracker,
 ) -> ProfileChecks {
-    let mut found = examine(environment, name, storage, limit, removals).await;
+    let mut found = examine(environment, name, storage, expired, limit, removals).await;
     for check in &mut found.checks {
         check.name = Some(name.to_owned());
     }
@@ -50,6 +55,7 @@ async fn examine(
     environment: &Environment,
     name: &str,
     storage: &Storage,
+    expired: ExpiredStreams,
     limit: Duration,
     removals: &TaskTracker,
 ) -> ProfileChecks {
@@ -85,7 +91,7 @@ async fn examine(
     if checks.iter().any(|check| check.code == CheckCode::NoResponse) {
         return without_backups(checks);
     }
-    let backups = match within(limit, read(environment, name, storage)).await {
+    let mut backups = match within(limit, read(environment, name, storage)).await {
         None => {
             checks.push(silent(limit));
             None
@@ -101,6 +107,12 @@ async fn examine(
             Some(backups)
         }
     };
+    // A storage that cannot be read would only be waited for again.
+    if let Some(backups) = &mut backups {
+        let streams = stream_backups::check(environment, name, storage, expired, limit).await;
+        checks.extend(streams.checks);
+        backups.encrypted_streams = streams.encrypted;
+    }
     let newest_bytes = backups.as_ref().and_then(|backups| newest_archive_bytes(&backups.entries));
     let free_bytes = storage.free_bytes();
     checks.extend(disk_space(free_bytes, newest_bytes));
@@ -147,7 +159,7 @@ async fn read(
             "run `recover`, which restores a manifest from its archive; `health` lists all of them",
         )
     });
-    Ok((StoredBackups { entries: listing.entries, verified }, problem))
+    Ok((StoredBackups { entries: listing.entries, verified, encrypted_streams: Vec::new() }, problem))
 }
 
 /// Returns the size of the newest archive of the profile, of any application, because all need its space.

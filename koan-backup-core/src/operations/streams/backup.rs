@@ -3,6 +3,7 @@
 use futures::TryStreamExt as _;
 use jiff::SignedDuration;
 
+use super::end::StreamEnd;
 use super::options::StreamBackupOptions;
 use super::path_key::PathKey;
 use super::plan::{StreamBackupPlan, plan};
@@ -34,9 +35,30 @@ pub(crate) async fn run(
     object_id: &str,
     options: &StreamBackupOptions,
 ) -> Result<StreamBackupHandle> {
-    let plan = plan(environment, object, options)?;
-    let snapshot = until_cancelled(&options.cancel, plan.of.provider.snapshot()).await?;
-    backup_from(environment, &plan, object_id, options, snapshot.as_ref()).await
+    let work = async {
+        let plan = plan(environment, object, options)?;
+        let snapshot = until_cancelled(&options.cancel, plan.of.provider.snapshot()).await?;
+        backup_from(environment, &plan, object_id, options, snapshot.as_ref()).await
+    };
+    announced(environment, object, work).await
+}
+
+/// Makes a single backup, and announces its end.
+///
+/// # Errors
+/// Those of `work`.
+pub(super) async fn announced(
+    environment: &Environment,
+    object: &str,
+    work: impl Future<Output = Result<StreamBackupHandle>>,
+) -> Result<StreamBackupHandle> {
+    let mut end = StreamEnd::of_backup(environment, object);
+    let made = work.await;
+    if let Ok(handle) = &made {
+        end.made(handle.id);
+    }
+    end.announce(&made);
+    made
 }
 
 /// Makes a single backup from a snapshot of the store.

@@ -6,7 +6,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::backup::backup_from;
+use super::backup::{announced, backup_from};
 use super::options::StreamBackupOptions;
 use super::plan::plan;
 use super::progress::{BulkProgress, Callback};
@@ -172,10 +172,13 @@ pub(crate) async fn backup_many(
     let options = &StreamBackupOptions { cancel: bulk.cancel.clone(), ..options.clone() };
     let (plan, snapshots) = (&plan, &IdleSnapshots::default());
     let backup = async |id: &String| {
-        let snapshot = until_cancelled(&bulk.cancel, snapshots.take(&plan.of)).await?;
-        let handle = backup_from(environment, plan, id, options, snapshot.as_ref()).await?;
-        snapshots.put_back(snapshot);
-        Ok(handle)
+        let work = async {
+            let snapshot = until_cancelled(&bulk.cancel, snapshots.take(&plan.of)).await?;
+            let handle = backup_from(environment, plan, id, options, snapshot.as_ref()).await?;
+            snapshots.put_back(snapshot);
+            Ok(handle)
+        };
+        announced(environment, object, work).await
     };
     let failure = |id: &String, error| BulkFailure {
         object: Some(object.to_owned()),

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::existing::ExistingAggregate;
 use self::ids::IdRewrite;
 use self::target::{RestoredParts, StreamTarget};
+use super::end::StreamEnd;
 use super::read::{identities_for, locate, open_content};
 use super::stream_type::StreamType;
 use crate::archive::stream_file::{StreamFile, StreamFileItem, damaged};
@@ -47,7 +48,8 @@ pub(crate) async fn run(
     restored
 }
 
-/// Restores one of the single backups of an operation. The operation releases the leases of the providers.
+/// Restores one of the single backups of an operation, and announces its end. The operation releases the leases of the
+/// providers.
 ///
 /// # Errors
 /// As for [`run`].
@@ -56,11 +58,26 @@ pub(super) async fn restore_one(
     backup: &StreamBackupRef,
     options: &StreamRestoreOptions,
 ) -> Result<StreamRestoreReport> {
+    let mut end = StreamEnd::of_restore(environment, backup.id(), options.object.as_deref());
+    let restored = locate_and_restore(environment, backup, options, &mut end).await;
+    end.announce(&restored);
+    restored
+}
+
+async fn locate_and_restore(
+    environment: &Environment,
+    backup: &StreamBackupRef,
+    options: &StreamRestoreOptions,
+    end: &mut StreamEnd,
+) -> Result<StreamRestoreReport> {
     let cancel = &options.cancel;
     let stored = until_cancelled(cancel, locate(environment, options.profile.as_deref(), backup)).await?;
     let id = stored.meta.backup_id;
+    end.identify(&stored.meta.object_name);
     let lease = lease::acquire(environment, &stored, cancel).await?;
     let restored = restore(environment, &stored, options).await;
+    // The restore is committed, also if the future is dropped while the lease is released.
+    end.announce(&restored);
     if let Some(lease) = lease {
         lease.release().await;
     }

@@ -32,10 +32,15 @@ pub(crate) struct VerifyAllOptions {
 pub struct UnverifiedStreamBackup {
     /// The id of the backup.
     pub id: BackupId,
+    /// The object name, if the `.meta` could be read.
+    pub object: Option<String>,
     /// The storage profile.
     pub profile: String,
     /// Why it could not be verified, as text.
     pub error: String,
+    /// The kind of the error.
+    #[serde(skip)]
+    pub kind: ErrorKind,
 }
 
 /// The report of the verification of many single backups.
@@ -46,9 +51,11 @@ pub struct UnverifiedStreamBackup {
 pub struct StreamVerificationSummary {
     /// The number of backups without a problem.
     pub valid: u64,
-    /// The number of these backups of which only the hash of the stored file was compared, because no key decrypts them
-    /// or no event type declares their object name.
+    /// The number of these backups whose events were not decoded, because no key decrypts them or no event type declares
+    /// their object name.
     pub only_hashes: u64,
+    /// The number of backups without a problem whose content was not read, because no key decrypts it.
+    pub without_key: u64,
     /// The damaged backups.
     pub damaged: Vec<StreamVerification>,
     /// The backups that could not be verified. All others were verified nevertheless.
@@ -126,7 +133,7 @@ async fn verify_profile(
             }
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
             Err(error) => {
-                summary.failed.push(failure(id, profile, &error));
+                summary.failed.push(failure(id, None, profile, &error));
                 continue;
             }
         };
@@ -138,17 +145,19 @@ async fn verify_profile(
             Ok(Some(verified)) => {
                 summary.valid += 1;
                 summary.only_hashes += u64::from(verified.note.is_some());
+                summary.without_key += u64::from(verified.events.is_none());
             }
             Ok(None) => {}
             Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
-            Err(error) => summary.failed.push(failure(id, profile, &error)),
+            Err(error) => summary.failed.push(failure(id, Some(&stored.meta.object_name), profile, &error)),
         }
     }
     Ok(())
 }
 
-fn failure(id: BackupId, profile: &str, error: &Error) -> UnverifiedStreamBackup {
-    UnverifiedStreamBackup { id, profile: profile.to_owned(), error: error.chain() }
+fn failure(id: BackupId, object: Option<&str>, profile: &str, error: &Error) -> UnverifiedStreamBackup {
+    let (object, profile) = (object.map(str::to_owned), profile.to_owned());
+    UnverifiedStreamBackup { id, object, profile, error: error.chain(), kind: error.kind() }
 }
 
 /// Verifies a backup and records the result. Returns `None` if the backup was removed or rewritten meanwhile. A result

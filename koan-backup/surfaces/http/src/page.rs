@@ -72,6 +72,7 @@ pub(crate) fn protected() -> Router<Arc<Shared>> {
         .route("/restore/preview", post(restore::preview))
         .route("/restore/start", post(restore::start))
         .route("/streams/backup", post(stream_actions::back_up))
+        .route("/streams/cleanup", post(stream_actions::clean_up))
         .route("/streams/{backup}/verify", post(stream_actions::verify))
         .route("/streams/{backup}/restore", post(stream_actions::restore))
         .route("/streams/{backup}/clone", post(stream_actions::clone))

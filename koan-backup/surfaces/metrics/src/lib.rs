@@ -38,6 +38,7 @@ mod outcome;
 mod readings;
 mod series;
 mod state;
+mod streams;
 
 #[cfg(test)]
 mod tests;

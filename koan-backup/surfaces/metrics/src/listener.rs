@@ -35,6 +35,10 @@ impl State {
                     series.verified(Timestamp::now());
                 }
             }
+            Event::StreamBackupFinished { object, error, .. } => self.streams.backup_ended(object, *error),
+            Event::StreamRestoreFinished { object, error, .. } => {
+                self.streams.restore_ended(object.as_deref(), *error);
+            }
             _ => {}
         }
     }

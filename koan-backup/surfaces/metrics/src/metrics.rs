@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::collector;
 use crate::options::MetricsOptions;
-use crate::readings::{LastReadings, read_profiles, read_verifications};
+use crate::readings::{LastReadings, read_profiles, read_stream_backups, read_verifications};
 use crate::state::State;
 
 /// The content type of the text that [`Metrics::encode`] returns.
@@ -66,8 +66,8 @@ impl Metrics {
         Listener::new(move |event| metrics.state().observe(event))
     }
 
-    /// Adds the series that the context expects, its gaps in the coverage, and its storage profiles, and then reads
-    /// as [`refresh`](Self::refresh) does. It is called once, after the context was built.
+    /// Adds the series that the context expects, the object names of its event streams, its gaps in the coverage, and
+    /// its storage profiles, and then reads as [`refresh`](Self::refresh) does. It is called once, after the context was built.
     ///
     /// The expected series are those of [`Koan::expectations`], and that of the configured name of backups.
     pub async fn attach(&self, koan: &Koan) {
@@ -76,6 +76,9 @@ impl Metrics {
             let name = koan.default_backup_name().as_str();
             for name in koan.expectations().names().chain((name != DEFAULT_NAME).then_some(name)) {
                 state.series(&series_of(name));
+            }
+            for object in koan.capabilities().event_streams.keys() {
+                state.streams.object(object);
             }
         }
         self.refresh(koan).await;
@@ -106,12 +109,25 @@ impl Metrics {
                 false => None,
             }
         };
+        let streams = async {
+            match are_verifications_due {
+                true => read_stream_backups(koan, options.storage_timeout).await,
+                false => Vec::new(),
+            }
+        };
         let profiles = read_profiles(koan, options.storage_timeout);
-        let (profiles, verifications) = futures::future::join(profiles, verifications).await;
+        let (profiles, verifications, streams) =
+            futures::future::join3(profiles, verifications, streams).await;
         if are_verifications_due && verifications.is_none() {
             last.forget_verifications();
         }
-        self.state().read(&profiles, verifications.as_ref());
+        let mut state = self.state();
+        state.read(&profiles, verifications.as_ref());
+        for (object, at) in &streams {
+            if let Some(metrics) = state.streams.object(object) {
+                metrics.made(*at);
+            }
+        }
     }
 
     /// Returns all metrics as OpenMetrics text, with the content type [`CONTENT_TYPE`].

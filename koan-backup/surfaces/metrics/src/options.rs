@@ -33,10 +33,11 @@ pub struct MetricsOptions {
     pub storage_timeout: Duration,
     /// The minimum time between two readings of the catalog. The default is 15 seconds.
     pub catalog_interval: Duration,
-    /// The minimum time between two readings of the verification records. The default is 15 minutes.
+    /// The minimum time between two readings of the verification records, and of the newest single backups of event
+    /// streams. The default is 15 minutes.
     pub verifications_interval: Duration,
-    /// The maximum number of series with metrics. The runs of others are counted under the name `other`. The default
-    /// is 100.
+    /// The maximum number of series, and that of object names of event streams, with metrics. The runs of others are
+    /// counted under the name `other`. The default is 100.
     pub max_series: usize,
 }
 

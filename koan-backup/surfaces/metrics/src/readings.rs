@@ -82,6 +82,31 @@ pub(crate) async fn read_verifications(
     }
 }
 
+/// Reads when the newest single backup of each declared object name was made in each storage profile. A profile that cannot
+/// be read in time has none.
+pub(crate) async fn read_stream_backups(koan: &Koan, limit: Duration) -> Vec<(String, Timestamp)> {
+    let capabilities = koan.capabilities();
+    let objects = &capabilities.event_streams;
+    let found = join_all(capabilities.profiles.iter().map(|profile| async {
+        let read = async {
+            let mut newest = Vec::new();
+            for object in objects.keys() {
+                let query = koan.stream_backups().object(object).profiles(profile.name.as_str());
+                let page = query.without_keys().take(1).await?;
+                newest.extend(page.backups.first().map(|backup| (object.clone(), backup.created_at)));
+            }
+            Ok(newest)
+        };
+        in_time(limit, read).await.unwrap_or_else(|problem| {
+            tracing::debug!(
+                target: "koan::metrics", profile = profile.name, problem, "the single backups cannot be read"
+            );
+            Vec::new()
+        })
+    }));
+    found.await.into_iter().flatten().collect()
+}
+
 /// Returns the result of the work, or the problem as text, also if the work does not end in time.
 async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T, String> {
     match timeout(limit, work).await {

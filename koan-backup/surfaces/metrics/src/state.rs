@@ -6,6 +6,7 @@ use koan_backup_core::BackupId;
 
 use crate::outcome::{OperationKind, Outcome};
 use crate::series::{Runs, Series};
+use crate::streams::StreamState;
 
 /// The name under which the runs of further series are counted.
 pub(crate) const OTHER_SERIES: &str = "other";
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) uncovered: Option<u64>,
     /// The storage profiles, and whether they are available.
     pub(crate) profiles: BTreeMap<String, bool>,
+    /// The single backups of event streams.
+    pub(crate) streams: StreamState,
 }
 
 impl State {
@@ -35,6 +38,7 @@ impl State {
             running: BTreeMap::new(),
             uncovered: None,
             profiles: BTreeMap::new(),
+            streams: StreamState::new(max_series),
         };
         for name in series {
             state.series(&name);

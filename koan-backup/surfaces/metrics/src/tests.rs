@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use koan_backup_core::ErrorKind;
 
 use crate::outcome::{OperationKind, Outcome};
 use crate::state::State;
@@ -58,4 +59,26 @@ fn a_series_called_other_and_further_series_have_one_sample_together() {
     let text = metrics.encode();
     let samples: Vec<_> = text.lines().filter(|line| line.contains("outcome=\"failed\"")).collect();
     assert_eq!(samples, ["koan_backup_runs_total{name=\"other\",outcome=\"failed\"} 1"]);
+}
+
+#[test]
+fn further_object_names_are_counted_together_and_have_no_other_metric() {
+    let metrics = Metrics::with_options(MetricsOptions::new().max_series(1));
+    let emit = |object: &str, error| metrics.state().streams.backup_ended(object, error);
+    emit("order", None);
+    emit("invoice", None);
+    emit("patient", Some(ErrorKind::Provider));
+    let text = metrics.encode();
+    let samples: Vec<_> =
+        text.lines().filter(|line| line.contains("object=") && !line.ends_with(" 0")).collect();
+    let is_known = |line: &&&str| !line.contains("object=\"order\"") && !line.contains("object=\"other\"");
+    assert_eq!(samples.iter().find(is_known), None, "{text}");
+    for sample in [
+        "koan_backup_stream_runs_total{object=\"order\",outcome=\"completed\"} 1",
+        "koan_backup_stream_runs_total{object=\"other\",outcome=\"completed\"} 1",
+        "koan_backup_stream_runs_total{object=\"other\",outcome=\"failed\"} 1",
+    ] {
+        assert!(samples.contains(&sample), "{sample} in {text}");
+    }
+    assert!(!text.contains("last_success_timestamp_seconds{object=\"other\"}"), "{text}");
 }

@@ -130,6 +130,9 @@ fn run_streams(seen: &mut BTreeSet<(String, String)>) {
     run("clone", &[&ids[0], "order-3"]);
     run("delete", &[&ids[0], "--yes"]);
     run("cleanup", &[]);
+    let content = orders.contents().pop().expect("a content");
+    std::fs::write(content, "damaged").expect("the content is written");
+    collect(orders.command(&["verify", "--all", "--json"]), "verify", seen);
 }
 
 #[test]

@@ -103,7 +103,8 @@ impl Orders {
     pub(crate) fn contents(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         collect(&self.root().join("local/streams"), &mut found);
-        found.retain(|file| file.extension().is_some_and(|extension| extension == "gz"));
+        found
+            .retain(|file| file.extension().is_some_and(|extension| extension == "gz" || extension == "age"));
         found
     }
 
@@ -126,7 +127,7 @@ impl Orders {
         EventFiles::in_storage(Storage::local(self.root().join("events")).expect("a directory"))
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.0.path().join("storage")
     }
 }

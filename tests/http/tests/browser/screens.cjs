@@ -47,6 +47,11 @@ run(async (browser) => {
   await page.getByRole("link", { name: "Show the single backup" }).click();
   await page.getByRole("heading", { name: "What it holds" }).waitFor();
   const single = page.url();
+  await page.goto(`${url}/ui/streams`);
+  await page.getByLabel("Remove expired single backups").check();
+  await page.getByRole("button", { name: "Remove", exact: true }).click();
+  await finished(page);
+  await page.getByText("0 expired backups removed, 0 kept.").waitFor();
   const cookies = await context.cookies();
   await context.close();
 

@@ -78,6 +78,41 @@ async fn an_order_is_backed_up_restored_cloned_verified_and_deleted_on_the_page(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_admin_removes_expired_backups_and_reads_what_was_kept() {
+    let (client, _) = Client::with_streams().await;
+    let expired = json!({ "expiresAfterSeconds": 0 });
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let made = client.post("/api/streams/order/order-1/backup?wait=true", &expired).await;
+        assert_eq!(made.status, StatusCode::OK, "{made:?}");
+        ids.push(made.body["id"].as_str().expect("an id").to_owned());
+    }
+    let browser = Browser::signed_in(&client, OPERATOR).await;
+    assert!(
+        !browser.get("/ui/streams").await.1.contains("/ui/streams/cleanup"),
+        "an operator removes nothing"
+    );
+    let refused =
+        browser.send(browser.form("/ui/streams/cleanup", &[("visit", "1"), ("confirmed", "yes")])).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+    let browser = Browser::signed_in(&client, ADMIN).await;
+    assert!(browser.get("/ui/streams").await.1.contains("/ui/streams/cleanup"));
+    let refused = browser.send(browser.form("/ui/streams/cleanup", &[("visit", "1")])).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "the box must be checked");
+    let list = client.get("/api/stream-backups").await.body;
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(2), "nothing was removed: {list}");
+    let fields = [("visit", "2"), ("confirmed", "yes")];
+    let report = finished(&client, &browser, "/ui/streams/cleanup", &fields).await;
+    assert!(report.contains("1 expired backup removed, 1 kept."), "{report}");
+    for id in &ids {
+        assert!(report.contains(&id[28..]), "{id} in {report}");
+    }
+    assert!(report.contains("It is the only backup of an aggregate that exists."), "{report}");
+    let list = client.get("/api/stream-backups").await.body;
+    assert_eq!(list["items"][0]["id"].as_str(), Some(ids[1].as_str()), "the newest is kept: {list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_role_sees_only_its_buttons_and_a_viewer_no_encrypted_ids() {
     let (client, _) = Client::with_streams().await;
     let id = client.stream_backup("patient", PATIENT).await;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use koan_backup_core::catalog::Expectations;
+use koan_backup_core::streams::StreamBackupHealth;
 
-use crate::amounts::{count_of, length};
+use crate::amounts::{count, count_of, length};
 use crate::arguments;
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -54,6 +55,7 @@ impl HealthArgs {
             };
             output.line(format!("last completed backup   {}", last(health.last_success)));
             output.line(format!("last verification       {}", last(health.last_verification)));
+            streams(session, &health.stream_backups).iter().for_each(|line| output.line(line));
             health.problems.iter().for_each(|problem| output.line(format!("problem  {problem}")));
             output.line(match length(&health.problems) {
                 0 => "no problems".to_owned(),
@@ -63,4 +65,25 @@ impl HealthArgs {
         session.coverage_gaps().iter().for_each(|warning| output.warning(warning));
         Ok(if health.is_healthy() { Exit::Done } else { Exit::Attention })
     }
+}
+
+/// Returns the line about the single backups of event streams, or `None` if there are none and no event type is declared.
+fn streams(session: &Session<'_>, health: &StreamBackupHealth) -> Option<String> {
+    let StreamBackupHealth { backups, expired, damaged, unreadable, unlisted, .. } = health;
+    let is_empty = *backups == 0 && unreadable.is_empty() && unlisted.is_empty();
+    if is_empty && session.koan.capabilities().event_streams.is_empty() {
+        return None;
+    }
+    let mut text = format!("single backups          {}", count(*backups));
+    for (number, state) in [
+        (*expired, "expired"),
+        (length(damaged), "damaged"),
+        (length(unreadable), "not readable"),
+        (length(unlisted), "unlisted"),
+    ] {
+        if number > 0 {
+            text.push_str(&format!(", {} {state}", count(number)));
+        }
+    }
+    Some(text)
 }

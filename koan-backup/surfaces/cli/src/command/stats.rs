@@ -46,6 +46,17 @@ fn print(session: &Session<'_>, statistics: &CatalogStatistics) {
         size(statistics.size_bytes)
     ));
     let moment = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| session.moment(at));
+    let streams = &statistics.stream_backups;
+    if streams.backups > 0 || !session.koan.capabilities().event_streams.is_empty() {
+        output.line(format!(
+            "{}, {} expired, {} damaged, {}, the newest {}",
+            count_of(streams.backups, "single backup"),
+            count(streams.expired),
+            count(streams.damaged),
+            size(streams.size_bytes),
+            moment(streams.newest)
+        ));
+    }
     let mut series = Table::new([
         ("SERIES", Align::Text),
         ("BACKUPS", Align::Number),

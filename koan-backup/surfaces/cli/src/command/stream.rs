@@ -6,7 +6,7 @@ mod clone;
 mod delete;
 mod list;
 mod outcome;
-mod reference;
+pub(in crate::command) mod reference;
 mod restore;
 mod restore_flags;
 mod verify;

@@ -1,5 +1,7 @@
 //! `verify`: whether backups can be restored.
 
+mod streams;
+
 use clap::Args;
 use koan_backup_core::BackupId;
 use koan_backup_core::archive::Manifest;
@@ -7,6 +9,7 @@ use koan_backup_core::catalog::UnreadableManifest;
 use koan_backup_core::report::VerifyReport;
 use serde::Serialize;
 
+use self::streams::StreamSummary;
 use crate::amounts::{count_of, length};
 use crate::arguments;
 use crate::exit::Exit;
@@ -22,7 +25,7 @@ pub struct VerifyArgs {
     /// The backup: an id, its last eight digits, a name, or `latest`
     #[arg(value_name = "BACKUP", required_unless_present = "all", conflicts_with = "all")]
     pub(crate) backup: Option<String>,
-    /// Verify every backup of the storage profile
+    /// Verify every backup of the storage profile, also the single backups of event streams
     #[arg(long)]
     all: bool,
     /// Verify only a share of each entity, such as 10%
@@ -39,7 +42,7 @@ pub struct VerifyArgs {
 }
 
 /// The result in JSON.
-#[derive(Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
     backups: u64,
@@ -47,6 +50,9 @@ struct Summary {
     incomplete: u64,
     damaged: u64,
     failed: u64,
+    /// The single backups of event streams, if all backups are verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_backups: Option<StreamSummary>,
 }
 
 /// One verified backup in JSON.
@@ -61,7 +67,7 @@ struct Verified<'a> {
 
 impl VerifyArgs {
     pub(crate) async fn run(&self, session: &Session<'_>) -> Outcome<Exit> {
-        let mut summary = Summary { backups: 0, valid: 0, incomplete: 0, damaged: 0, failed: 0 };
+        let mut summary = Summary::default();
         let mut exit = Exit::Done;
         for manifest in self.backups(session).await? {
             summary.backups += 1;
@@ -96,17 +102,22 @@ impl VerifyArgs {
                 summary.damaged += 1;
                 exit = more_important(exit, Exit::Failed);
             }
+            let (counts, ended) = streams::verify(session, self.profile.as_deref(), &self.entities).await?;
+            summary.stream_backups = Some(counts);
+            exit = more_important(exit, ended);
         }
         if session.output.is_json() {
             session.output.message("summary", summary);
         } else if self.all {
-            let Summary { backups, damaged, incomplete, failed, .. } = summary;
+            let Summary { backups, damaged, incomplete, failed, stream_backups, .. } = summary;
             let failed =
                 if failed == 0 { String::new() } else { format!(", {failed} could not be verified") };
             session.output.line(format!(
                 "{}, {damaged} damaged, {incomplete} not verified completely{failed}",
                 count_of(backups, "backup"),
             ));
+            let streams = stream_backups.and_then(|counts| counts.line());
+            streams.iter().for_each(|line| session.output.line(line));
         }
         Ok(exit)
     }

@@ -8,11 +8,12 @@ use koan_backup_core::BackupId;
 use serde::Deserialize;
 
 use super::address;
-use super::form::{Form, go_to, start};
+use super::form::{Chosen, Form, go_to, start};
 use super::streams::BackupForm;
 use crate::access::extractor::{Admin, Operator};
 use crate::orders::{
-    Confirmation, StreamBackupOrder, StreamBackupsOrder, StreamRestoreOrder, StreamVerifyOrder,
+    Confirmation, StreamBackupOrder, StreamBackupsOrder, StreamCleanupOrder, StreamRestoreOrder,
+    StreamVerifyOrder,
 };
 use crate::problem::{Problem, ProblemKind};
 use crate::requests::restore::Conflict;
@@ -58,6 +59,14 @@ pub(super) struct CloneForm {
 pub(super) struct DeleteForm {
     profile: String,
     confirmed: Option<String>,
+}
+
+/// The form of the removal of expired backups.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CleanupForm {
+    visit: String,
+    confirmed: Option<Chosen>,
 }
 
 /// Starts single backups of one aggregate, or of all aggregates with an object name.
@@ -160,4 +169,19 @@ pub(super) async fn delete(
     }
     let profile = address::encoded(&form.profile);
     Ok(go_to(&shared, format!("/streams?deleted={backup}&from_profile={profile}")))
+}
+
+/// Starts the removal of expired single backups in all storage profiles. The only backup of an aggregate that exists is
+/// kept.
+pub(super) async fn clean_up(
+    Admin(caller): Admin,
+    State(shared): AppState,
+    Form(form): Form<CleanupForm>,
+) -> Result<Response, Problem> {
+    if form.confirmed.is_none() {
+        return Err(Problem::new(ProblemKind::Invalid, "the removal is not confirmed")
+            .with_help("go back and check the box beside the button"));
+    }
+    let order = StreamCleanupOrder { profiles: Vec::new(), including_last: false, confirm: None };
+    start(&shared, &caller, &form.visit, order).await
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::report_parts::{items, list, number, text};
 use super::state::Level;
-use super::wording;
 use super::wording::sentence;
+use super::{address, wording};
 
 /// Returns the report of a single backup.
 pub(super) fn backup(result: &Value) -> Markup {
@@ -79,17 +79,86 @@ pub(super) fn verification(result: &Value) -> Markup {
     }
 }
 
-/// Returns the report of the removal of expired backups.
+/// Returns the report of the removal of expired backups: what was removed, what was kept and why, and what could not be
+/// removed.
 pub(super) fn cleanup(result: &Value) -> Markup {
     let count = |name: &str| u64::try_from(items(result, name).len()).unwrap_or(u64::MAX);
-    let problems = items(result, "failed").iter().chain(items(result, "unfinished"));
-    let problems = problems.map(|failed| text(failed, "error"));
-    let problems = problems.chain(items(result, "unreadable").iter().map(|file| text(file, "problem")));
     html! {
         p.lead {
             (wording::counted(count("removed"), "expired backup")) " removed, "
             (wording::number(count("kept"))) " kept."
         }
-        (list("Problems", Level::Problem, &problems.collect::<Vec<_>>()))
+        @if count("removed") > 0 {
+            h2 { "Removed" }
+            ul.problems {
+                @for removed in items(result, "removed") {
+                    li {
+                        (Level::Ok.mark())
+                        div { (backup_name(removed)) ", " (wording::size(number(removed, "freedBytes"))) }
+                    }
+                }
+            }
+        }
+        @if count("kept") > 0 {
+            h2 { "Kept" }
+            ul.problems {
+                @for kept in items(result, "kept") {
+                    li {
+                        (Level::Attention.mark())
+                        div { (backup_name(&kept["backup"])) ": " (keep_reason(text(kept, "reason"))) }
+                    }
+                }
+            }
+        }
+        (not_removed(result))
+    }
+}
+
+/// Returns what could not be removed, finished or read.
+fn not_removed(result: &Value) -> Markup {
+    let failed = items(result, "failed").iter().map(|failed| {
+        let backup = html! { span.id { (address::short(text(failed, "id"))) } };
+        (backup, text(failed, "profile"), text(failed, "error"))
+    });
+    let unfinished = items(result, "unfinished").iter().map(|unfinished| {
+        let record = html! { code { (text(unfinished, "record")) } };
+        (record, text(unfinished, "profile"), text(unfinished, "error"))
+    });
+    let unreadable = items(result, "unreadable").iter().map(|file| {
+        let path = html! { code { (text(file, "path")) } };
+        (path, text(file, "profile"), text(file, "problem"))
+    });
+    let problems: Vec<_> = failed.chain(unfinished).chain(unreadable).collect();
+    html! {
+        @if !problems.is_empty() {
+            h2 { "Not removed" }
+            ul.problems {
+                @for (what, profile, problem) in problems {
+                    li { (Level::Problem.mark()) div { (what) " in " (profile) ": " (sentence(problem)) } }
+                }
+            }
+        }
+    }
+}
+
+/// Returns a single backup as people call it. An encrypted object id is not in the report.
+fn backup_name(backup: &Value) -> Markup {
+    html! {
+        strong {
+            (text(backup, "object")) " "
+            @if text(backup, "objectId").is_empty() { "(encrypted)" } @else { (text(backup, "objectId")) }
+        }
+        " " span.id { (address::short(text(backup, "id"))) } " in " (text(backup, "profile"))
+    }
+}
+
+fn keep_reason(reason: &str) -> &'static str {
+    match reason {
+        "lastOfExistingStream" => "It is the only backup of an aggregate that exists.",
+        "withoutKey" => "No key decrypts its object id.",
+        "unknownStream" => {
+            "It is the only backup of its aggregate, and it is not known whether the aggregate exists."
+        }
+        _ => "It is still needed.",
     }
 }

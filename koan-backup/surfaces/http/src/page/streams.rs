@@ -102,6 +102,7 @@ pub(super) async fn show(
             }
         }
         (unreadable(found.unreadable.iter().map(unreadable_file)))
+        @if view.may(Role::Admin) { (cleanup_form(&view)) }
     };
     Ok(view.page(Screen::Streams, "Event streams", Refresh::Never, &content))
 }
@@ -134,6 +135,26 @@ fn backup_form(view: &View<'_>) -> Markup {
                     span { "With snapshots and terminated streams" }
                 }
                 button.primary type="submit" { "Back up" }
+            }
+        }
+    }
+}
+
+fn cleanup_form(view: &View<'_>) -> Markup {
+    html! {
+        section.danger-zone aria-labelledby="cleanup" {
+            h2 #cleanup { "Remove expired backups" }
+            form.narrow method="post" action=(view.link("/streams/cleanup")) {
+                (visit_field())
+                p {
+                    "Single backups that have expired are removed from all storage profiles, whatever the filter shows. The \
+                     only backup of an aggregate that exists is kept."
+                }
+                label.check {
+                    input type="checkbox" name="confirmed" value="yes" required;
+                    span { "Remove expired single backups" }
+                }
+                button.danger type="submit" { "Remove" }
             }
         }
     }

@@ -133,7 +133,7 @@ fn described(session: &Session<'_>, profile: Option<&str>, error: Error) -> Fail
 }
 
 /// Returns the name of a storage profile, or of the default profile.
-pub(super) fn searched_profile(session: &Session<'_>, profile: Option<&str>) -> String {
+pub(in crate::command) fn searched_profile(session: &Session<'_>, profile: Option<&str>) -> String {
     let default = || session.koan.capabilities().profiles.into_iter().next().map(|first| first.name);
     profile.map(str::to_owned).or_else(default).unwrap_or_default()
 }
@@ -147,7 +147,7 @@ pub(super) fn aggregate(object: &str, object_id: Option<&str>) -> String {
 }
 
 /// Returns a backup as people call it: its aggregate, its short id, and when it was made.
-pub(super) fn called(session: &Session<'_>, backup: &StreamBackupHandle) -> String {
+pub(in crate::command) fn called(session: &Session<'_>, backup: &StreamBackupHandle) -> String {
     let aggregate = aggregate(&backup.object, backup.object_id.as_deref());
     format!("{aggregate} {} ({})", backup.id.short(), session.moment(backup.created_at))
 }
