@@ -1,5 +1,6 @@
 //! The removal of expired single backups.
 
+use std::future::IntoFuture as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,4 +131,35 @@ async fn the_report_contains_removals_of_earlier_processes() {
     let report = koan.cleanup_expired_stream_backups().await.expect("done");
     assert!(report.unfinished.is_empty());
     assert_eq!(report.removed.iter().map(|removed| removed.id).collect::<Vec<_>>(), [backup.id]);
+}
+
+#[tokio::test]
+async fn a_removal_that_ends_early_names_the_backups_that_were_removed() {
+    let shop = Shop::new();
+    let orders = shop.koan().await.streams("order").expect("declared");
+    let mut expired = Vec::new();
+    for _ in 0..3 {
+        expired.push(orders.backup(PLAIN).expires_after(HOUR).await.expect("made").id);
+        shop.clock.pass(1);
+    }
+    shop.clock.pass(5);
+    let store = FaultyStore::over(Arc::new(
+        object_store::local::LocalFileSystem::new_with_prefix(shop.root()).expect("a directory"),
+    ));
+    let koan = shop.koan_with(&shop.events, store.storage()).await;
+    let cancel = koan_backup::CancellationToken::new();
+    store.fail([Fault::always(Operation::Delete, ".json", Failure::Held)]);
+    let cleanup = koan.cleanup_expired_stream_backups().including_last().cancel_on(cancel.clone());
+    let cleanup = tokio::spawn(cleanup.into_future());
+    store.until_called(Operation::Delete, ".json", 1).await;
+    cancel.cancel();
+    store.resume();
+    let error = cleanup.await.expect("the task ends").expect_err("the removal was cancelled");
+    assert_eq!(error.kind(), koan_backup::ErrorKind::Cancelled, "{error}");
+    assert!(
+        error.to_string().contains(&expired[2].to_string()),
+        "the first removed backup is named: {error}"
+    );
+    let left = koan.stream_backups().await.expect("listed").backups;
+    assert_eq!(left.len(), 2, "exactly one backup was removed");
 }

@@ -70,7 +70,7 @@ pub(super) async fn backup_from(
     snapshot: &dyn Snapshot,
 ) -> Result<StreamBackupHandle> {
     let backup = StreamBackup { environment, plan, options, reader: events_of(snapshot, &plan.of)? };
-    let handle = backup.run(object_id).await;
+    let handle = Box::pin(backup.run(object_id)).await;
     handle.map_err(|error| match error.kind() {
         ErrorKind::Cancelled => error,
         _ => error.context(format!("{} was not backed up", plan.of.text(object_id))),

@@ -19,6 +19,9 @@ use crate::environment::Environment;
 use crate::foundation::error::{Error, ErrorKind, Result};
 use crate::foundation::id::BackupId;
 
+/// The most backups that an error names.
+const MAX_NAMED_BACKUPS: usize = 100;
+
 /// Whether the only backup of an existing stream may be removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LastBackups {
@@ -115,14 +118,40 @@ impl StreamCleanupReport {
 /// Removes the expired backups of this application.
 ///
 /// # Errors
-/// A storage profile does not exist or cannot be listed, or the work was cancelled. A backup that cannot be removed is in
-/// the report.
+/// A storage profile does not exist or cannot be listed, or the work was cancelled; the error names the backups that were
+/// removed before. A backup that cannot be removed is in the report.
 pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> Result<StreamCleanupReport> {
+    let mut report = StreamCleanupReport::default();
+    match remove_expired(environment, options, &mut report).await {
+        Ok(()) => Ok(report),
+        Err(error) if report.removed.is_empty() => Err(error),
+        Err(error) => Err(error.context(removed_before(&report.removed))),
+    }
+}
+
+/// Returns the text about backups that were removed before the removal of others failed.
+fn removed_before(removed: &[RemovedStreamBackup]) -> String {
+    let ids: Vec<_> = removed.iter().take(MAX_NAMED_BACKUPS).map(|removed| removed.id.to_string()).collect();
+    let more = match removed.len().saturating_sub(MAX_NAMED_BACKUPS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "the removal of expired single backups ended early; it has removed {} of them: {}{more}",
+        removed.len(),
+        ids.join(", ")
+    )
+}
+
+async fn remove_expired(
+    environment: &Environment,
+    options: &CleanupOptions,
+    report: &mut StreamCleanupReport,
+) -> Result<()> {
     for profile in &options.profiles {
         environment.storage(Some(profile))?;
     }
-    let mut report = StreamCleanupReport::default();
-    let all = own_backups(environment, options, &mut report).await?;
+    let all = own_backups(environment, options, report).await?;
     let now = environment.clock.now();
     let (expired, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|backup| backup.is_expired(now));
     let mut remaining = RemainingBackups::read(environment, options, others).await?;
@@ -143,11 +172,10 @@ pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> 
                 remaining.add(backup.clone());
                 report.kept.push(KeptStreamBackup { backup, reason });
             }
-            None => remove_one(environment, &backup, &mut report).await,
+            None => remove_one(environment, &backup, report).await,
         }
     }
-    finish_interrupted(environment, options, &mut report).await?;
-    Ok(report)
+    finish_interrupted(environment, options, report).await
 }
 
 /// Returns the backups of this application in all selected profiles, newest first.

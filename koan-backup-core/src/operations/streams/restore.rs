@@ -177,7 +177,7 @@ impl StreamRestore<'_> {
         leases: &ProviderLeases,
         cancel: &CancellationToken,
     ) -> Result<StreamRestoreReport> {
-        let write = until_cancelled(cancel, self.write(session.as_mut(), stored));
+        let write = Box::pin(until_cancelled(cancel, self.write(session.as_mut(), stored)));
         let written = leases.hold_during(cancel, write).await;
         let provider = self.of.provider_name.to_owned();
         let confirmed = match written {

@@ -26,6 +26,17 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// Returns the more important one of two ends of verifications: a fault, then a missing key, then another error.
+    pub(crate) fn or_more_important(self, other: Self) -> Self {
+        let rank = |exit| match exit {
+            Self::Done => 0,
+            Self::Failed => 3,
+            Self::Key => 2,
+            _ => 1,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+
     /// Returns the exit code.
     pub(crate) fn code(self) -> u8 {
         match self {

@@ -92,10 +92,11 @@ fn a_single_backup_without_a_key_is_not_verified_completely() {
 #[test]
 fn health_and_stats_show_single_backups() {
     let orders = Orders::new(&["order-1"]);
-    let text = output(&run(&orders, &["health"]).code(0));
+    // No archive was made, which needs attention.
+    let text = output(&run(&orders, &["health"]).code(3));
     assert!(text.contains("single backups          0\n"), "an event type is declared: {text}");
     orders.backup(&["order-1", "--expires-after", "0s"]);
-    let text = output(&run(&orders, &["health"]).code(0));
+    let text = output(&run(&orders, &["health"]).code(3));
     assert!(text.contains("single backups          1, 1 expired\n"), "{text}");
     damage(&orders);
     run(&orders, &["verify", "--all"]).code(1);
@@ -133,7 +134,7 @@ fn doctor_reports_single_backups_that_need_attention() {
     std::fs::write(orders.meta(&ids[0]), "{").expect("the description is written");
     let meta = orders.meta(&ids[2]);
     let content = std::fs::read_to_string(&meta).expect("the description is read");
-    std::fs::write(&meta, content.replacen("\"sizeBytes\":", "\"sizeBytes\":9", 1)).expect("written");
+    std::fs::write(&meta, content.replacen("\"sizeBytes\": ", "\"sizeBytes\": 9", 1)).expect("written");
     let assert = run(&orders, &["doctor"]).code(3);
     let text = output(&assert);
     assert!(

@@ -89,7 +89,7 @@ impl VerifyArgs {
                 }
                 Err(failure) => return Err(failure),
             };
-            exit = more_important(exit, ended);
+            exit = exit.or_more_important(ended);
         }
         if self.all {
             for manifest in self.unreadable(session).await? {
@@ -100,11 +100,11 @@ impl VerifyArgs {
                 ));
                 summary.backups += 1;
                 summary.damaged += 1;
-                exit = more_important(exit, Exit::Failed);
+                exit = exit.or_more_important(Exit::Failed);
             }
             let (counts, ended) = streams::verify(session, self.profile.as_deref(), &self.entities).await?;
             summary.stream_backups = Some(counts);
-            exit = more_important(exit, ended);
+            exit = exit.or_more_important(ended);
         }
         if session.output.is_json() {
             session.output.message("summary", summary);
@@ -170,17 +170,6 @@ impl VerifyArgs {
             (true, true) => Exit::Done,
         })
     }
-}
-
-/// Returns the more important one of two exit codes: a fault, then a missing key, then another error.
-pub(super) fn more_important(one: Exit, other: Exit) -> Exit {
-    let rank = |exit| match exit {
-        Exit::Done => 0,
-        Exit::Failed => 3,
-        Exit::Key => 2,
-        _ => 1,
-    };
-    if rank(other) > rank(one) { other } else { one }
 }
 
 fn print(session: &Session<'_>, manifest: &Manifest, report: &VerifyReport) {

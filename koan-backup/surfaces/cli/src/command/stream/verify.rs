@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::reference::{Reference, Unfound, called, searched_profile};
 use crate::amounts::count_of;
-use crate::command::verify::more_important;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::output::OutputArgs;
@@ -71,7 +70,7 @@ impl StreamVerifyArgs {
             summary.failed += 1;
             output.warning(&format!("single backup {reference} could not be verified"));
             failure.report(output);
-            exit = more_important(exit, failure.exit());
+            exit = exit.or_more_important(failure.exit());
         }
         for backup in selected.backups {
             summary.backups += 1;
@@ -93,14 +92,14 @@ impl StreamVerifyArgs {
                     failure.exit()
                 }
             };
-            exit = more_important(exit, ended);
+            exit = exit.or_more_important(ended);
         }
         for file in &selected.unreadable {
             let (path, profile, problem) = (&file.path, &file.profile, &file.problem);
             output.warning(&format!("`{path}` in profile `{profile}` is damaged: {problem}"));
             summary.backups += 1;
             summary.damaged += 1;
-            exit = more_important(exit, Exit::Failed);
+            exit = exit.or_more_important(Exit::Failed);
         }
         if output.is_json() {
             output.message("summary", summary);

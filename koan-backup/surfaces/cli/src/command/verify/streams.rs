@@ -3,7 +3,6 @@
 use koan_backup_core::streams::{StreamVerification, StreamVerificationSummary};
 use serde::Serialize;
 
-use super::more_important;
 use crate::amounts::{count_of, length};
 use crate::command::stream::reference::{called, searched_profile};
 use crate::exit::Exit;
@@ -58,11 +57,11 @@ pub(super) async fn verify(
         summary.valid += verified.valid - verified.without_key;
         summary.incomplete += verified.without_key;
         summary.damaged += damaged;
-        exit = verified.failed.iter().map(|failed| Exit::of(failed.kind)).fold(exit, more_important);
+        exit = verified.failed.iter().map(|failed| Exit::of(failed.kind)).fold(exit, Exit::or_more_important);
         summary.failed += failed;
     }
     for (count, ended) in [(summary.damaged, Exit::Failed), (summary.incomplete, Exit::Key)] {
-        exit = if count > 0 { more_important(exit, ended) } else { exit };
+        exit = if count > 0 { exit.or_more_important(ended) } else { exit };
     }
     Ok((summary, exit))
 }
