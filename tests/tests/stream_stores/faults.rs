@@ -135,10 +135,23 @@ impl Damaged {
 
     /// Adds later events to the aggregate, and returns the content of the store.
     async fn damage(&self) -> Content {
-        self.restore().await.expect("restored");
+        self.restore_undisturbed().await;
         assert_eq!(self.events.content().await, self.restored, "an undisturbed restore");
         self.events.append(ID, 5..7).await;
         self.events.content().await
+    }
+
+    /// Restores the aggregate. The lease of an earlier restore whose release failed, or that was dropped, prevents this until
+    /// it is released or expires.
+    async fn restore_undisturbed(&self) {
+        koan_backup_tests::wait::until("the lease of the earlier restore ends", async || {
+            match self.restore().await {
+                Ok(_) => true,
+                Err(error) if error.kind() == ErrorKind::Busy => false,
+                Err(error) => panic!("an undisturbed restore: {}", error.chain()),
+            }
+        })
+        .await;
     }
 
     fn restore(&self) -> StreamRestoreBuilder {
@@ -186,7 +199,7 @@ impl Damaged {
                 "{fault:?}: a dropped restore happened in part"
             ),
         }
-        self.restore().await.unwrap_or_else(|error| panic!("{fault:?}: {}", error.chain()));
+        self.restore_undisturbed().await;
         assert!(self.events.content().await == self.restored, "{fault:?}: the next restore");
         is_dropped
     }

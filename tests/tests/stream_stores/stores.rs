@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use koan_backup::event_store::{JsonText, NewEvent, StreamEvent, StreamSnapshot, conformance};
@@ -166,6 +167,8 @@ impl Machine {
         let builder = Koan::builder()
             .only_registered()
             .register_raw(OBJECT)
+            // A lease whose release failed prevents the next restore for this time.
+            .lease_time(Duration::from_secs(5))
             .state_directory(self.folder.path().join(self.contexts.get().to_string()))
             .storage(storage.clone());
         let builder = match events {
