@@ -262,6 +262,7 @@ async fn a_backup_that_could_not_be_removed_is_not_reported_as_removed() {
     let error = apply().await.expect_err("the store refuses to delete");
     let chain = error.chain();
     assert!(chain.contains(&format!("pruning stopped after it had removed `{}`", ids[0])), "{error:?}");
+    assert!(error.has_remaining_changes(), "{error:?}");
     assert!(chain.contains("its archive") && chain.contains("still exists"), "{error:?}");
     shop.store.fail([]);
     assert_eq!(shop.ids().await, ids[2..]);

@@ -121,6 +121,7 @@ async fn a_prune_that_lost_its_lease_removes_nothing_more() {
         assert_eq!(error.kind(), ErrorKind::Busy, "{request:?}: {error:?}");
         let chain = error.chain();
         assert!(chain.contains(&format!("after it had removed `{}`", ids[3])), "{request:?}: {error:?}");
+        assert!(error.has_remaining_changes(), "{request:?}: {error:?}");
         assert!(chain.contains("`thief`") && chain.contains("nothing more is removed"), "{error:?}");
         assert_eq!(complete_backups(&koan).await, ids[..3], "{request:?}");
         assert_eq!(shared.archives(), 3, "{request:?}");

@@ -156,6 +156,7 @@ async fn a_removal_that_ends_early_names_the_backups_that_were_removed() {
     store.resume();
     let error = cleanup.await.expect("the task ends").expect_err("the removal was cancelled");
     assert_eq!(error.kind(), koan_backup::ErrorKind::Cancelled, "{error}");
+    assert!(error.has_remaining_changes(), "a removed backup remains removed: {error}");
     assert!(
         error.to_string().contains(&expired[2].to_string()),
         "the first removed backup is named: {error}"

@@ -180,6 +180,9 @@ fn with_removed_backups(report: &PruneReport, error: Error) -> Error {
     let removed: Vec<_> = report.removed.iter().map(|backup| backup.id.to_string()).collect();
     match removed.is_empty() {
         true => error,
-        false => error.context(format!("pruning stopped after it had removed {}", names(removed.iter()))),
+        false => {
+            let text = format!("pruning stopped after it had removed {}", names(removed.iter()));
+            error.context(text).with_remaining_changes()
+        }
     }
 }

@@ -125,7 +125,8 @@ pub(crate) async fn run(environment: &Environment, options: &CleanupOptions) -> 
     match remove_expired(environment, options, &mut report).await {
         Ok(()) => Ok(report),
         Err(error) if report.removed.is_empty() => Err(error),
-        Err(error) => Err(error.context(removed_before(&report.removed))),
+        // A cancelled operation has changed nothing, unless its error says so.
+        Err(error) => Err(error.context(removed_before(&report.removed)).with_remaining_changes()),
     }
 }
 

@@ -160,15 +160,17 @@ impl Error {
         self.0.code.as_deref().or_else(|| self.source()?.downcast_ref::<Self>()?.code())
     }
 
-    /// Marks that changes of the operation remain in a database, or that it is not known whether they were undone.
+    /// Marks that changes of the operation remain in a database or storage, or that it is not known whether they were
+    /// undone.
     #[must_use]
     pub fn with_remaining_changes(mut self) -> Self {
         self.0.changes = Changes::Remaining;
         self
     }
 
-    /// Returns whether changes of the operation remain in a database, or whether it is not known that they were undone:
-    /// for example after a cancelled restore whose rollback is not confirmed. This error or one of its sources says so.
+    /// Returns whether changes of the operation remain in a database or storage, or whether it is not known that they were
+    /// undone: for example after a cancelled restore whose rollback is not confirmed, or after a removal of backups that
+    /// was cancelled after the first one. This error or one of its sources says so.
     pub fn has_remaining_changes(&self) -> bool {
         let of_source = || self.source()?.downcast_ref::<Self>().map(Self::has_remaining_changes);
         self.0.changes == Changes::Remaining || of_source().unwrap_or_default()
