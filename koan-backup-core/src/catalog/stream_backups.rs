@@ -14,7 +14,7 @@ pub(crate) use problems::{ExpiredStreams, problems};
 pub use query::{StreamBackupPage, UnreadableStreamBackup};
 pub(crate) use query::{StreamFilter, query};
 pub use reference::StreamBackupRef;
-pub(crate) use stored::{StoredStreamBackup, find, list, not_found, read};
+pub(crate) use stored::{StoredStreamBackup, find, find_listed, list, not_found, read};
 pub use survey::{DamagedStreamBackup, StreamBackupHealth, UnlistedStreamContent};
 pub(crate) use survey::{StreamSurvey, survey};
 pub(crate) use verifications::{StreamVerifications, damaged};

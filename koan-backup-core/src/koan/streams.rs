@@ -119,8 +119,7 @@ impl Koan {
 
     /// Restores several single backups, of any object names, each for itself.
     ///
-    /// Two backups of one aggregate are refused if they are passed as handles, because the backup that is restored last would
-    /// remain.
+    /// Two backups of one aggregate are refused, because the backup that is restored last would remain.
     pub fn restore_streams<R: Into<StreamBackupRef>>(
         &self,
         backups: impl IntoIterator<Item = R>,

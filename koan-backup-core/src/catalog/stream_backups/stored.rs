@@ -103,7 +103,19 @@ pub(crate) async fn find<'a>(
     storage: &'a Storage,
     id: BackupId,
 ) -> Result<StoredStreamBackup<'a>> {
-    let listed = list(storage, None).await?;
+    find_listed(profile, storage, &list(storage, None).await?, id).await
+}
+
+/// Finds the backup with an id among listed files.
+///
+/// # Errors
+/// As for [`find`].
+pub(crate) async fn find_listed<'a>(
+    profile: &'a str,
+    storage: &'a Storage,
+    listed: &ListedStreamFiles,
+    id: BackupId,
+) -> Result<StoredStreamBackup<'a>> {
     for (_, path) in listed.metas.iter().filter(|(found, _)| *found == id) {
         if let Some(found) = read(profile, storage, path).await? {
             return Ok(found);

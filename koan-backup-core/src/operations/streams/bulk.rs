@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::stream::{self, FuturesUnordered, StreamExt as _};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -10,9 +10,10 @@ use super::backup::{announced, backup_from};
 use super::options::StreamBackupOptions;
 use super::plan::plan;
 use super::progress::{BulkProgress, Callback};
+use super::read::identities_for;
 use super::restore::{self, StreamRestoreOptions, StreamRestoreReport};
 use super::snapshots::{IdleSnapshots, events_of};
-use crate::catalog::stream_backups::{StreamBackupHandle, StreamBackupRef};
+use crate::catalog::stream_backups::{StreamBackupHandle, StreamBackupRef, find_listed, list};
 use crate::environment::Environment;
 use crate::foundation::cancellation::until_cancelled;
 use crate::foundation::error::{Error, ErrorKind, Result};
@@ -220,14 +221,22 @@ pub(crate) async fn backup_all(
 /// Restores each of these single backups.
 ///
 /// # Errors
-/// Two of the backups are known to belong to the same aggregate. Nothing was begun then.
+/// Two of the backups belong to the same aggregate, or the storage of backups that are passed as ids cannot be listed.
+/// Nothing was begun then.
 pub(crate) async fn restore_many(
     environment: &Environment,
     backups: &[StreamBackupRef],
     options: &StreamRestoreOptions,
     bulk: &BulkOptions,
 ) -> Result<BulkRestoreReport> {
-    require_distinct_aggregates(backups)?;
+    let found = find_handles(environment, options.profile.as_deref(), backups, bulk.max_concurrency);
+    let backups = match until_cancelled(&bulk.cancel, Box::pin(found)).await {
+        Ok(backups) => backups,
+        // No restore is begun after a cancellation.
+        Err(error) if error.kind() == ErrorKind::Cancelled => backups.to_vec(),
+        Err(error) => return Err(error),
+    };
+    require_distinct_aggregates(&backups)?;
     let options = &StreamRestoreOptions { cancel: bulk.cancel.clone(), ..options.clone() };
     let restore = async |backup: &StreamBackupRef| restore::restore_one(environment, backup, options).await;
     let failure = |backup: &StreamBackupRef, error| {
@@ -242,13 +251,37 @@ pub(crate) async fn restore_many(
             error,
         }
     };
-    let (restored, failures) = run(backups, bulk, restore, failure).await;
+    let (restored, failures) = run(&backups, bulk, restore, failure).await;
     options.turns.release().await;
     Ok(BulkRestoreReport { restored, total: backups.len(), failures })
 }
 
+/// Returns the handles of backups that are passed as ids. What is not found or cannot be read stays an id, and fails in
+/// its turn.
+async fn find_handles(
+    environment: &Environment,
+    profile: Option<&str>,
+    backups: &[StreamBackupRef],
+    concurrency: usize,
+) -> Result<Vec<StreamBackupRef>> {
+    if !backups.iter().any(|backup| matches!(backup, StreamBackupRef::Id(_))) {
+        return Ok(backups.to_vec());
+    }
+    let (profile, storage) = (environment.profile_name(profile), environment.storage(profile)?);
+    let listed = &list(storage, None).await?;
+    let found = stream::iter(backups.to_vec()).map(|backup| async move {
+        let StreamBackupRef::Id(id) = backup else { return backup };
+        let handle = async {
+            let stored = find_listed(profile, storage, listed, id).await?;
+            stored.handle(&identities_for(environment, &stored).await?).await
+        };
+        handle.await.map_or(backup, |handle| handle.into())
+    });
+    Ok(found.buffered(concurrency.max(1)).collect().await)
+}
+
 /// Refuses two backups of one aggregate, because the backup that is restored last would remain, and restores run at the
-/// same time. A backup that is passed as an id is compared by its id only.
+/// same time. Of a backup without a handle, only the id is compared.
 fn require_distinct_aggregates(backups: &[StreamBackupRef]) -> Result<()> {
     let (mut ids, mut aggregates) = (BTreeSet::new(), BTreeMap::new());
     for backup in backups {
