@@ -1,0 +1,4 @@
+//! Large values: of entities, and of event streams.
+
+mod sqlite;
+mod streams;
