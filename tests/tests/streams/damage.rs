@@ -6,7 +6,6 @@ use koan_backup::prelude::*;
 use koan_backup::streams::StreamBackupHandle;
 use koan_backup::{ConflictMode, MemoryEvents};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::shop::{FULL, PLAIN, Shop, content};
 
@@ -39,19 +38,11 @@ impl Stored {
 
     /// Replaces the content, and the size and hash in the `.meta`.
     fn forge(&self, content: &[u8]) {
-        std::fs::write(self.content_path(), content).expect("written");
-        let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.alter_meta(|meta| {
-            meta["sizeBytes"] = content.len().into();
-            meta["sha256"] = format!("sha256:{hash}").into();
-        });
+        self.shop.forge(&self.handle, content);
     }
 
     fn alter_meta(&self, alter: impl FnOnce(&mut Value)) {
-        let path = &self.shop.files(".meta")[0];
-        let mut meta: Value = serde_json::from_slice(&std::fs::read(path).expect("read")).expect("JSON");
-        alter(&mut meta);
-        std::fs::write(path, serde_json::to_vec(&meta).expect("JSON")).expect("written");
+        self.shop.alter_meta(alter);
     }
 
     /// Checks that the damage is reported, and that a restore writes nothing. Returns the problem.

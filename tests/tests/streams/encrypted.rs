@@ -125,3 +125,28 @@ async fn a_description_that_was_moved_to_another_backup_is_refused() {
     assert_eq!(koan.stream_backups().await.expect("listed").unreadable.len(), 1);
     koan.delete_stream_backup(second.id).await.expect("a damaged description does not prevent the deletion");
 }
+
+#[tokio::test]
+async fn an_encrypted_content_of_another_aggregate_is_damage() {
+    let shop = Shop::new();
+    let koan = shop.koan().await;
+    let handle = koan.streams("patient").expect("declared").backup(SECRET_ID).without_compression().await;
+    let handle = handle.expect("made");
+    let path = shop.root().join(&handle.location);
+    let text = shop.decrypt(&std::fs::read(&path).expect("read"));
+    let other = String::from_utf8(text).expect("text").replace(SECRET_ID, "patient-0815");
+    shop.forge(&handle, &shop.encrypt(other.as_bytes()));
+    let before = content(&shop.events, "patient", SECRET_ID).await;
+    let verified = koan.verify_stream_backup(handle.id).await.expect("read");
+    let problem = verified.problem.expect("the ids differ");
+    assert!(problem.contains("another aggregate") && !problem.contains("0815"), "{problem}");
+    let patients = koan.streams("patient").expect("declared");
+    for round in ["verified", "not verified"] {
+        let restore = patients.restore(handle.id).on_conflict(ConflictMode::Overwrite);
+        let restore = if round == "verified" { restore } else { restore.without_verification() };
+        let refused = restore.await.expect_err(round);
+        assert!(refused.chain().contains("another aggregate"), "{round}: {refused:?}");
+        assert_eq!(content(&shop.events, "patient", SECRET_ID).await, before, "{round}");
+        assert!(shop.events.events("patient", "patient-0815").is_empty(), "{round}");
+    }
+}

@@ -7,10 +7,13 @@ use age::x25519::Identity;
 use futures::TryStreamExt as _;
 use koan_backup::event_store::{EventReader, EventStore, OpenedStreams, StreamSnapshot};
 use koan_backup::prelude::*;
+use koan_backup::streams::StreamBackupHandle;
 use koan_backup::testing::HandClock;
 use koan_backup::{KoanBuilder, MemoryEvents};
 pub(super) use koan_backup_tests::order_events::{event, json};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 #[derive(Serialize, Deserialize, EventStream)]
@@ -107,6 +110,34 @@ impl Shop {
     pub(super) async fn koan_with(&self, events: &MemoryEvents, storage: Storage) -> Koan {
         let builder = self.builder().storage(storage).keys(self.keys()).event_store(events.clone());
         builder.build().await.expect("a context")
+    }
+
+    /// Replaces the content of a backup, and the size and hash in the only `.meta`.
+    pub(super) fn forge(&self, handle: &StreamBackupHandle, content: &[u8]) {
+        std::fs::write(self.root().join(&handle.location), content).expect("written");
+        let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.alter_meta(|meta| {
+            meta["sizeBytes"] = content.len().into();
+            meta["sha256"] = format!("sha256:{hash}").into();
+        });
+    }
+
+    /// Alters the only `.meta`.
+    pub(super) fn alter_meta(&self, alter: impl FnOnce(&mut Value)) {
+        let path = &self.files(".meta")[0];
+        let mut meta: Value = serde_json::from_slice(&std::fs::read(path).expect("read")).expect("JSON");
+        alter(&mut meta);
+        std::fs::write(path, serde_json::to_vec(&meta).expect("JSON")).expect("written");
+    }
+
+    /// Decrypts the content of a backup.
+    pub(super) fn decrypt(&self, content: &[u8]) -> Vec<u8> {
+        age::decrypt(&self.identity, content).expect("the content is for this key")
+    }
+
+    /// Encrypts a content as backups are.
+    pub(super) fn encrypt(&self, content: &[u8]) -> Vec<u8> {
+        age::encrypt(&self.identity.to_public(), content).expect("encrypted")
     }
 
     /// Returns the files below the storage profile whose path contains a text.
