@@ -259,10 +259,16 @@ async fn a_value_that_would_be_changed_is_refused_without_its_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_added_snapshot_does_not_read_the_payloads_of_the_others() {
+async fn a_restore_of_snapshots_does_not_read_the_payloads_of_the_others() {
     let database = Database::new(CQRS_ES);
     database.run("INSERT INTO snapshots VALUES ('order', 'o', 1, 1, 'not JSON')");
     let store = database.store(CqrsEs::tables());
+    let mut session = store.begin_restore(&SessionOptions::default()).await.expect("a session");
+    let writer = session.events().expect("an event store");
+    let keys = writer.snapshot_keys("order", &["o".to_owned()]).await.expect("only keys are read");
+    let removed = writer.remove_snapshots("order", &keys).await.expect("removed");
+    assert_eq!((keys.len(), removed), (1, 1));
+    session.rollback().await.expect("rolled back");
     let snapshot = |version| StreamSnapshot {
         object_id: "o".to_owned(),
         stream_id: "o".to_owned(),

@@ -1,30 +1,13 @@
 //! Tables, rows and records that an event store in SQLite refuses, because a backup or a restore would change them.
 
-use koan_backup::event_store::{
-    EventKey, JsonText, NewEvent, SnapshotKey, StreamEvent, StreamPart, StreamSnapshot,
-};
+use koan_backup::event_store::{EventKey, SnapshotKey, StreamEvent, StreamPart, StreamSnapshot};
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider as _, SessionOptions};
 use koan_backup::{CqrsEs, ErrorKind, EventTables, Result, SnapshotTable};
 use koan_backup_tests::cqrs_es_tables::SQLITE as CQRS_ES;
+use koan_backup_tests::order_events::{minimal_event as event, minimal_snapshot as snapshot};
 
 use super::sqlite::{Database, read, snapshots_of, text_of};
-
-fn event(id: &str, version: u64) -> StreamEvent {
-    NewEvent::with_payload("A", JsonText::exact("{}").expect("JSON")).into_stream_event(id, id, version)
-}
-
-fn snapshot(id: &str, version: u64) -> StreamSnapshot {
-    StreamSnapshot {
-        object_id: id.to_owned(),
-        stream_id: id.to_owned(),
-        version,
-        number: None,
-        name: None,
-        timestamp: None,
-        payload: JsonText::exact("{}").expect("JSON"),
-    }
-}
 
 async fn write(store: &Sqlite, object: &str, events: Vec<StreamEvent>) -> Result<()> {
     let mut session = store.begin_restore(&SessionOptions::default()).await?;

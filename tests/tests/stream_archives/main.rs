@@ -2,7 +2,9 @@
 
 mod backing_up;
 mod damage;
+mod database;
 mod miscounting;
+mod one_database;
 mod other_operations;
 mod parts;
 mod positions;

@@ -79,8 +79,11 @@ impl EventWriter for Session {
     async fn documents_of(&mut self, object: &str, ids: &[String]) -> Result<Vec<StreamDocument>> {
         self.0.writer().documents_of(object, ids).await
     }
-    async fn snapshots_of(&mut self, object: &str, ids: &[String]) -> Result<Vec<StreamSnapshot>> {
-        self.0.writer().snapshots_of(object, ids).await
+    async fn snapshot_keys(&mut self, object: &str, ids: &[String]) -> Result<Vec<SnapshotKey>> {
+        self.0.writer().snapshot_keys(object, ids).await
+    }
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        self.0.writer().snapshots_at(object, keys).await
     }
     async fn append(&mut self, object: &str, events: Vec<StreamEvent>) -> Result<u64> {
         let added = self.0.writer().append(object, events).await?;

@@ -1,12 +1,11 @@
 //! Restores into event stores whose positions are unique, and belong to other events than in the backup.
 
 use koan_backup::EventTables;
-use koan_backup::KoanBuilder;
 use koan_backup::prelude::*;
-use koan_backup_tests::postgres::Server;
-use rusqlite::Connection;
+use koan_backup::report::BackupReport;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
+
+use super::database::Database;
 
 #[derive(Serialize, Deserialize, EventStream)]
 #[event_stream(object = "order")]
@@ -29,28 +28,13 @@ const TABLE: &str = "CREATE TABLE event (position bigint PRIMARY KEY, object_nam
 const BEFORE: &str = "order|1|0|1 order|1|1|2 order|1|2|3 order|2|0|4 order|2|1|5 refund|1|0|6 refund|1|1|7";
 
 /// A database with an event store.
-enum Database {
-    Sqlite(TempDir),
-    Postgres(Server),
-}
+struct Store(Database);
 
-impl Database {
+impl Store {
     fn each() -> [Self; 2] {
-        let sqlite = Self::Sqlite(tempfile::tempdir().expect("a directory"));
-        let all = [sqlite, Self::Postgres(Server::start())];
+        let all = Database::each();
         all.iter().for_each(|database| database.run(TABLE));
-        all
-    }
-
-    fn connect(folder: &TempDir) -> Connection {
-        Connection::open(folder.path().join("shop.db")).expect("a database")
-    }
-
-    fn run(&self, sql: &str) {
-        match self {
-            Self::Sqlite(folder) => Self::connect(folder).execute_batch(sql).expect("valid SQL"),
-            Self::Postgres(server) => drop(server.psql("postgres", sql)),
-        }
+        all.map(Self)
     }
 
     /// Replaces all events.
@@ -64,50 +48,32 @@ impl Database {
             "object_name, object_id, version, position, type, payload",
             values.collect::<Vec<_>>().join(", "),
         );
-        self.run(&format!("DELETE FROM event; INSERT INTO event ({columns}) VALUES {values}"));
+        self.0.run(&format!("DELETE FROM event; INSERT INTO event ({columns}) VALUES {values}"));
     }
 
     /// Returns all events, in the form of [`BEFORE`].
     fn events(&self) -> String {
         let query = "SELECT object_name || '|' || object_id || '|' || version || '|' || position FROM event \
                      ORDER BY object_name, object_id, version";
-        let lines: Vec<String> = match self {
-            Self::Sqlite(folder) => {
-                let connection = Self::connect(folder);
-                let mut statement = connection.prepare(query).expect("valid SQL");
-                let rows = statement.query_map([], |row| row.get(0)).expect("rows");
-                rows.collect::<Result<_, _>>().expect("text")
-            }
-            Self::Postgres(server) => server.psql("postgres", query).lines().map(str::to_owned).collect(),
-        };
-        lines.join(" ")
+        self.0.lines(query).join(" ")
     }
 
-    async fn koan(&self, storage: &Storage) -> Koan {
+    /// Backs up the events of [`BEFORE`].
+    async fn back_up(&self) -> (Koan, BackupReport) {
+        self.set(BEFORE);
         let tables = EventTables::new("event").position_column("position");
-        let builder: KoanBuilder = Koan::builder().only_registered();
+        let builder = Koan::builder().only_registered().storage(Storage::memory());
         let builder = builder.register_stream::<Ordered>().register_stream::<Refunded>();
-        let builder = match self {
-            Self::Sqlite(folder) => {
-                let path = folder.path().join("shop.db");
-                builder.provider(Sqlite::open(path).expect("a database").event_store(tables))
-            }
-            Self::Postgres(server) => {
-                let address = server.address_of("postgres", "postgres");
-                builder.provider(Postgres::connect(&address).expect("an address").event_store(tables))
-            }
-        };
-        builder.storage(storage.clone()).build().await.expect("a context")
+        let koan = self.0.add_to(builder, tables).build().await.expect("a context");
+        let backup = koan.backup("nightly").await.expect("a backup");
+        (koan, backup)
     }
 }
 
 #[tokio::test]
 async fn a_restore_that_replaces_everything_frees_the_positions_of_the_backup() {
-    for database in Database::each() {
-        let storage = Storage::memory();
-        database.set(BEFORE);
-        let koan = database.koan(&storage).await;
-        let backup = koan.backup("nightly").await.expect("a backup");
+    for database in Store::each() {
+        let (koan, backup) = database.back_up().await;
         for (what, events) in [
             (
                 "the orders were written in another order",
@@ -150,11 +116,8 @@ async fn a_restore_that_replaces_everything_frees_the_positions_of_the_backup() 
 
 #[tokio::test]
 async fn a_position_of_an_event_that_is_kept_is_refused_and_nothing_is_changed() {
-    for database in Database::each() {
-        let storage = Storage::memory();
-        database.set(BEFORE);
-        let koan = database.koan(&storage).await;
-        let backup = koan.backup("nightly").await.expect("a backup");
+    for database in Store::each() {
+        let (koan, backup) = database.back_up().await;
         let with_note = "note|1|0|2 order|1|0|1 order|2|0|4";
         database.set(with_note);
         let error =

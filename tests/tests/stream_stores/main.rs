@@ -6,6 +6,7 @@ mod faults;
 mod full_disk;
 mod matrix;
 mod network;
+mod repeated;
 mod stores;
 
 koan_backup::entity_backup_scope!(mode = None);

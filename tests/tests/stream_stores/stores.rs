@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use koan_backup::event_store::{JsonText, NewEvent, StreamEvent, StreamSnapshot, conformance};
@@ -11,6 +10,7 @@ use koan_backup::prelude::*;
 use koan_backup::provider::{Provider, SessionOptions};
 use koan_backup::{CqrsEs, EventFiles, MemoryEvents};
 use koan_backup_tests::cqrs_es_tables;
+use koan_backup_tests::hand_clock::HandClock;
 use koan_backup_tests::postgres::Server;
 use koan_backup_tests::stores::{Azurite, Moto};
 use rusqlite::Connection;
@@ -62,8 +62,13 @@ impl TestEvents {
 
     /// Creates an event store in a new database of a server.
     pub(crate) fn postgres(server: &Server, database: &str) -> Self {
+        Self::postgres_with(server, database, cqrs_es_tables::POSTGRES)
+    }
+
+    /// Creates an event store with these tables in a new database of a server.
+    pub(crate) fn postgres_with(server: &Server, database: &str, tables: &str) -> Self {
         server.psql("postgres", &format!("CREATE DATABASE {database}"));
-        server.psql(database, cqrs_es_tables::POSTGRES);
+        server.psql(database, tables);
         Self::Postgres(server.address_of("postgres", database))
     }
 
@@ -155,11 +160,13 @@ pub(crate) fn event(id: &str, version: u64, text_length: usize) -> StreamEvent {
 pub(crate) struct Machine {
     folder: TempDir,
     contexts: Cell<u32>,
+    pub(crate) clock: HandClock,
 }
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a directory"), contexts: Cell::new(0) }
+        let folder = tempfile::tempdir().expect("a directory");
+        Self { folder, contexts: Cell::new(0), clock: HandClock::at("2026-12-01T03:00:00Z") }
     }
 
     pub(crate) async fn koan(&self, events: &TestEvents, storage: &Storage) -> Koan {
@@ -167,8 +174,7 @@ impl Machine {
         let builder = Koan::builder()
             .only_registered()
             .register_raw(OBJECT)
-            // A lease whose release failed prevents the next restore for this time.
-            .lease_time(Duration::from_secs(5))
+            .clock(self.clock.clone())
             .state_directory(self.folder.path().join(self.contexts.get().to_string()))
             .storage(storage.clone());
         let builder = match events {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use koan_backup::archive::BackupStatus;
 use koan_backup::event_store::NewEvent;
 use koan_backup::prelude::*;
+use koan_backup::report::EntityRestore;
+use koan_backup::streams::StreamBackupRef;
 use koan_backup::{ConflictMode, EventFiles, EventTables, MemoryEvents};
 use koan_backup_tests::cqrs_es_tables;
 
@@ -301,11 +303,17 @@ async fn two_backups_of_one_aggregate_are_not_restored_by_one_operation() {
     let newer = orders.backup(PLAIN).await.expect("made");
     let other = orders.backup(FULL).await.expect("made");
     let before = content(&shop.events, "order", PLAIN).await;
-    let overwrite = koan.restore_streams([&older, &other, &newer]).on_conflict(ConflictMode::Overwrite);
-    let refused = overwrite.await.expect_err("the result would depend on the order");
-    assert_eq!(refused.kind(), ErrorKind::Configuration);
-    let text = refused.to_string();
-    assert!(text.contains(&older.id.to_string()) && text.contains(&newer.id.to_string()), "{text}");
+    let missing = koan_backup::BackupId::from_uuid(uuid::Uuid::now_v7());
+    let by_handles = [&older, &other, &newer].map(StreamBackupRef::from);
+    let by_ids = [older.id, missing, newer.id].map(StreamBackupRef::from);
+    let mixed = [StreamBackupRef::from(&newer), older.id.into()];
+    for backups in [by_handles.to_vec(), by_ids.to_vec(), mixed.to_vec()] {
+        let overwrite = koan.restore_streams(backups).on_conflict(ConflictMode::Overwrite);
+        let refused = overwrite.await.expect_err("the result would depend on the order");
+        assert_eq!(refused.kind(), ErrorKind::Configuration);
+        let text = refused.to_string();
+        assert!(text.contains(&older.id.to_string()) && text.contains(&newer.id.to_string()), "{text}");
+    }
     let twice = koan.restore_streams([older.id, older.id]).on_conflict(ConflictMode::Overwrite);
     assert!(twice.await.expect_err("one backup twice").to_string().contains("restored twice"));
     assert_eq!(content(&shop.events, "order", PLAIN).await, before, "nothing was begun");
@@ -332,13 +340,19 @@ async fn more_streams_and_events_than_a_page_are_backed_up_restored_and_removed(
     database.run(
         "DELETE FROM events WHERE aggregate_id >= 'short-15';
          INSERT INTO events SELECT 'order', 'additional-' || n, 1, 'Placed', '1.0', '{}', '{}' FROM number WHERE n <= 2100;
-         INSERT INTO events SELECT 'order', 'z-' || n, 1, 'Placed', '1.0', '{}', '{}' FROM number WHERE n <= 2100",
+         INSERT INTO events SELECT 'order', 'z-' || n, 1, 'Placed', '1.0', '{}', '{}' FROM number WHERE n <= 2100;
+         INSERT INTO snapshots SELECT DISTINCT 'order', aggregate_id, 1, 1, '{}' FROM events",
     );
+    let snapshots = database.dump("snapshots").len();
     let dry = koan.restore(archive.id()).replace_existing().dry_run().await.expect("compared");
     let restored = koan.restore(archive.id()).replace_existing().await.expect("restored");
     for report in [dry, restored] {
         let events = report.entities.iter().find(|entity| entity.entity == OBJECT).expect("the events");
         assert_eq!(events.counts.deleted, 4200, "the additional streams of all pages");
+        let of_snapshots = |entity: &&EntityRestore| entity.entity == "order.snapshots";
+        let removed = report.entities.iter().find(of_snapshots).expect("the snapshots").counts.deleted;
+        assert_eq!(usize::try_from(removed).expect("a few"), snapshots, "the backup contains no snapshots");
     }
     assert_eq!(database.dump("events"), before);
+    assert!(database.dump("snapshots").is_empty());
 }

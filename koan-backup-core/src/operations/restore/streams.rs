@@ -8,7 +8,7 @@ mod decisions;
 mod documents;
 mod early_removals;
 mod events;
-mod other_objects;
+mod other_aggregates;
 mod snapshots;
 mod target;
 
@@ -72,7 +72,7 @@ impl StreamDecisions {
                 was_empty: writer.is_empty(object).await?,
                 kept: BTreeSet::new(),
                 without_document: BTreeSet::new(),
-                without_snapshots: BTreeSet::new(),
+                removed_by_dry_run: BTreeSet::new(),
                 deleted_documents: 0,
                 deleted_snapshots: 0,
             };

@@ -127,6 +127,11 @@ impl<'w> MaskedWriter<'w> {
     pub(crate) fn new(writer: &'w mut dyn EventWriter, errors: StoreErrors) -> Self {
         Self { writer, errors }
     }
+
+    /// Returns a writer whose errors are all masked, for access to the streams of other object names.
+    pub(crate) fn masking_all(&mut self) -> MaskedWriter<'_> {
+        MaskedWriter::new(self.writer, StoreErrors::Masked)
+    }
 }
 
 /// A session of a store that contains only event streams, whose errors are masked.
@@ -202,8 +207,13 @@ impl EventWriter for MaskedWriter<'_> {
         documents.map_err(|error| self.errors.mask(object, error))
     }
 
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
-        let snapshots = self.writer.snapshots_of(object, object_ids).await;
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
+        let keys = self.writer.snapshot_keys(object, object_ids).await;
+        keys.map_err(|error| self.errors.mask(object, error))
+    }
+
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        let snapshots = self.writer.snapshots_at(object, keys).await;
         snapshots.map_err(|error| self.errors.mask(object, error))
     }
 

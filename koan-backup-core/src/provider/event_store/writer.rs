@@ -64,11 +64,17 @@ pub trait EventWriter: fmt::Debug + Send {
     /// The store cannot be read.
     async fn documents_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamDocument>>;
 
-    /// Returns the snapshots of these aggregates, in any order.
+    /// Returns the keys of all snapshots of these aggregates, in any order. Implementers do not read the payloads.
     ///
     /// # Errors
     /// The store cannot be read.
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>>;
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>>;
+
+    /// Returns those of these snapshots that exist, in any order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>>;
 
     /// Adds events, which do not exist, with their versions. The events of a stream are passed in the order of their
     /// versions and continue the existing ones. A position of `None` is assigned by the store. Returns the number of added

@@ -88,6 +88,10 @@ impl FileSession {
     }
 }
 
+fn snapshot_key(object_id: &str, file: &SnapshotFile) -> SnapshotKey {
+    SnapshotKey { object_id: object_id.to_owned(), stream_id: file.stream_id.clone(), version: file.version }
+}
+
 /// Returns the files that contain the events with these keys, and the versions that are wanted from each.
 fn files_of(
     aggregate: &Aggregate,
@@ -177,12 +181,26 @@ impl EventWriter for FileSession {
         Ok(aggregates.into_iter().filter_map(|aggregate| aggregate.document.clone()).collect())
     }
 
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
+        let aggregates = self.aggregates(object, object_ids).await?.into_iter();
+        let keys = |aggregate: &Aggregate| {
+            let key = |file: &SnapshotFile| snapshot_key(&aggregate.object_id, file);
+            aggregate.snapshots.iter().map(key).collect::<Vec<_>>()
+        };
+        Ok(aggregates.flat_map(keys).collect())
+    }
+
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        let ids: BTreeSet<_> = keys.iter().map(|key| key.object_id.clone()).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let keys: BTreeSet<_> = keys.iter().collect();
         let objects = self.objects();
         let objects = &objects;
         let mut files = Vec::new();
-        for aggregate in self.aggregates(object, object_ids).await? {
-            files.extend(aggregate.snapshots.iter().map(|file| (aggregate.object_id.clone(), file.clone())));
+        for aggregate in self.aggregates(object, &ids).await? {
+            let id = &aggregate.object_id;
+            let is_wanted = |file: &&SnapshotFile| keys.contains(&snapshot_key(id, file));
+            files.extend(aggregate.snapshots.iter().filter(is_wanted).map(|file| (id.clone(), file.clone())));
         }
         let reads = stream::iter(files)
             .map(|(id, file)| async move { event_file::read_snapshot(objects, (object, &id), &file).await });

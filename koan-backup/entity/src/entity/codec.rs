@@ -20,6 +20,7 @@ mod wire_text;
 
 pub use error::RecordError;
 pub(crate) use fast::{encode_fast, extract_values, tokens_round_trip};
+pub(in crate::entity) use general::json_equal;
 pub(crate) use general::{RoundTrip, check, decode, encode, round_trip, written_again};
 pub use general::{key_of_line, key_values, read_line, read_object, to_record, write_line};
 pub use record::Record;

@@ -89,8 +89,12 @@ impl EventWriter for LyingSession {
         self.memory().documents_of(object, object_ids).await
     }
 
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
-        self.memory().snapshots_of(object, object_ids).await
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
+        self.memory().snapshot_keys(object, object_ids).await
+    }
+
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        self.memory().snapshots_at(object, keys).await
     }
 
     async fn append(&mut self, object: &str, mut events: Vec<StreamEvent>) -> Result<u64> {

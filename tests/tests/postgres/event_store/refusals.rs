@@ -1,34 +1,15 @@
 //! Tables, rows and records that an event store in PostgreSQL refuses, because a backup or a restore would change them.
 
 use futures::TryStreamExt as _;
-use koan_backup::event_store::{JsonText, NewEvent, StreamEvent, StreamSnapshot};
+use koan_backup::event_store::{StreamEvent, StreamSnapshot};
 use koan_backup::prelude::*;
 use koan_backup::provider::{Provider as _, SessionOptions};
 use koan_backup::{CqrsEs, EventTables, SnapshotTable};
 use koan_backup_tests::cqrs_es_tables::POSTGRES as CQRS_ES;
+use koan_backup_tests::order_events::{json, minimal_event as event, minimal_snapshot as snapshot};
 use koan_backup_tests::postgres::Server;
 
 use super::{read, store, write};
-
-fn json(text: &str) -> JsonText {
-    JsonText::exact(text).expect("JSON")
-}
-
-fn event(id: &str, version: u64) -> StreamEvent {
-    NewEvent::with_payload("A", json("{}")).into_stream_event(id, id, version)
-}
-
-fn snapshot(id: &str, version: u64) -> StreamSnapshot {
-    StreamSnapshot {
-        object_id: id.to_owned(),
-        stream_id: id.to_owned(),
-        version,
-        number: None,
-        name: None,
-        timestamp: None,
-        payload: json("{}"),
-    }
-}
 
 async fn add_snapshots(
     store: &Postgres,

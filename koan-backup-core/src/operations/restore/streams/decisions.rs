@@ -22,9 +22,10 @@ pub(super) struct ObjectDecisions {
     pub(super) was_empty: bool,
     /// The aggregates that differ and are kept.
     pub(super) kept: BTreeSet<String>,
-    /// The aggregates that were replaced, and whose document or snapshots are not written yet.
+    /// The aggregates that were replaced, and whose document is not written yet.
     pub(super) without_document: BTreeSet<String>,
-    pub(super) without_snapshots: BTreeSet<String>,
+    /// The aggregates that a dry run would have removed with their snapshots, because the backup does not contain them.
+    pub(super) removed_by_dry_run: BTreeSet<String>,
     /// What was removed with aggregates that the backup does not contain.
     pub(super) deleted_documents: u64,
     pub(super) deleted_snapshots: u64,
@@ -43,9 +44,6 @@ impl ObjectDecisions {
         if self.options.replace_existing {
             if self.parts.contains(&StreamPart::Documents) {
                 self.without_document.insert(object_id.to_owned());
-            }
-            if self.parts.contains(&StreamPart::Snapshots) {
-                self.without_snapshots.insert(object_id.to_owned());
             }
             return Ok(Difference::Replaced);
         }

@@ -56,6 +56,8 @@ impl EarlyRemovals {
     ) -> Result<Vec<EventKey>> {
         let mut of_current = Vec::new();
         let mut firsts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+        // The positions may belong to aggregates of a type that is encrypted.
+        let mut writer = writer.masking_all();
         for PositionedEvent { object, key } in writer.events_with_positions(current.0, positions).await? {
             if (object.as_str(), key.object_id.as_str()) == current {
                 of_current.push(key);

@@ -6,13 +6,12 @@ use async_trait::async_trait;
 
 use super::decisions::{Difference, ObjectDecisions};
 use super::early_removals::{EarlyRemovals, RemovedEvents};
-use super::other_objects::OtherObjects;
+use super::other_aggregates::OtherAggregates;
 use super::target::{Target, other_part};
 use crate::entity::stream::{StreamEvent, StreamPart};
 use crate::foundation::error::Result;
 use crate::provider::event_store::{
-    EventKey, EventWriter, MaskedWriter, OrderCheck, RecordPosition, SnapshotKey, Start, StreamHeads,
-    StreamRecords,
+    EventKey, EventWriter, MaskedWriter, OrderCheck, RecordPosition, Start, StreamHeads, StreamRecords,
 };
 use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 
@@ -21,7 +20,7 @@ use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 pub(super) struct EventTarget<'s> {
     target: Target<'s>,
     current: Option<Aggregate>,
-    others: OtherObjects,
+    others: OtherAggregates,
     early_removals: &'s mut EarlyRemovals,
     /// Events that are to be added, all of one batch.
     pending: Vec<StreamEvent>,
@@ -78,7 +77,13 @@ impl<'s> EventTarget<'s> {
     ) -> Self {
         let order = OrderCheck::new(StreamPart::Events, Start::OfPart);
         let target = Target { writer, decisions, counts: WriteCounts::default(), order };
-        Self { target, current: None, others: OtherObjects::default(), early_removals, pending: Vec::new() }
+        Self {
+            target,
+            current: None,
+            others: OtherAggregates::default(),
+            early_removals,
+            pending: Vec::new(),
+        }
     }
 
     /// Returns the versions of the existing streams of those aggregates of a batch that were not begun.
@@ -128,7 +133,7 @@ impl<'s> EventTarget<'s> {
             self.target.decisions.refuse_existing(object_id)?;
         }
         if self.target.decisions.options.replace_existing && !self.target.decisions.was_empty {
-            self.others.remove_before(&mut self.target, self.early_removals, Some(object_id)).await?;
+            self.remove_others(Some(object_id)).await?;
         }
         let mut state = if heads.is_some() { State::Equal } else { State::Missing };
         let streams = heads.into_iter().flat_map(|heads| heads.streams);
@@ -147,12 +152,24 @@ impl<'s> EventTarget<'s> {
         Ok(())
     }
 
+    /// Removes the aggregates before `next` that the backup does not contain, or all remaining ones.
+    async fn remove_others(&mut self, next: Option<&str>) -> Result<()> {
+        let Self { target, others, early_removals, .. } = self;
+        while let Some(id) = others.next(&mut target.writer, target.decisions.object, next).await? {
+            target.remove_aggregate(&id).await?;
+            let early = early_removals.take(target.decisions.object, &id);
+            target.counts.deleted += early.values().map(|removed| removed.count).sum::<u64>();
+        }
+        Ok(())
+    }
+
     /// Decides about the next event of the current aggregate.
     async fn restore(&mut self, event: StreamEvent, existing: &ExistingEvents) -> Result<()> {
         let Some(current) = &mut self.current else { return Ok(()) };
         let stream = current.streams.entry(event.stream_id.clone()).or_default();
         stream.archived = Some(event.version);
-        let is_equal = || existing.get(&key_of(&event)).is_some_and(|existing| is_same(existing, &event));
+        let is_equal =
+            || existing.get(&key_of(&event)).is_some_and(|existing| existing.is_stored_form_of(&event));
         if current.state == State::Equal && !is_equal() {
             let difference = match stream.existing >= Some(event.version) {
                 true => format!("version {} differs", event.version),
@@ -311,8 +328,7 @@ impl<'s> EventTarget<'s> {
             writer.remove_document(decisions.object, object_id).await?;
         }
         if !decisions.parts.contains(&StreamPart::Snapshots) {
-            let snapshots = writer.snapshots_of(decisions.object, &ids).await?;
-            let keys: Vec<_> = snapshots.iter().map(SnapshotKey::from).collect();
+            let keys = writer.snapshot_keys(decisions.object, &ids).await?;
             if !keys.is_empty() {
                 let removed = writer.remove_snapshots(decisions.object, &keys).await?;
                 decisions.require_count(keys.len(), removed)?;
@@ -348,19 +364,12 @@ impl TargetWriter for EventTarget<'_> {
     async fn finish(mut self: Box<Self>) -> Result<WriteCounts> {
         self.end_aggregate().await?;
         if self.target.decisions.options.replace_existing && !self.target.decisions.was_empty {
-            self.others.remove_before(&mut self.target, self.early_removals, None).await?;
+            self.remove_others(None).await?;
         }
         // What remains are aggregates that the backup does not contain, and of which nothing was left to list.
         self.target.counts.deleted += self.early_removals.take_rest(self.target.decisions.object);
         Ok(self.target.counts)
     }
-}
-
-/// Returns whether an existing event is that of the archive. A position is not compared if the archived event has none,
-/// because the store has assigned it.
-fn is_same(existing: &StreamEvent, archived: &StreamEvent) -> bool {
-    let position = archived.position.and(existing.position);
-    StreamEvent { position, ..existing.clone() } == *archived
 }
 
 fn key_of(event: &StreamEvent) -> EventKey {

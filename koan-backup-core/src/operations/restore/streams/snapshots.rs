@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use super::decisions::ObjectDecisions;
+use super::other_aggregates::OtherSnapshots;
 use super::target::{Target, other_part};
 use crate::entity::stream::{StreamPart, StreamSnapshot};
 use crate::foundation::error::Result;
@@ -17,13 +18,15 @@ use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 ///
 /// A missing snapshot is added, and one that differs is treated like an aggregate that differs. Further snapshots of an
 /// aggregate whose events are unchanged stay, because they can be computed from the events; for the same reason, an
-/// archived snapshot is left out if the store has room for one only and contains one of another version. The snapshots of
-/// a replaced aggregate are removed first, because they may contain events that were removed.
+/// archived snapshot is left out if the store has room for one only and contains one of another version. A restore that
+/// replaces everything leaves exactly the snapshots of the backup.
 #[derive(Debug)]
 pub(super) struct SnapshotTarget<'s> {
     target: Target<'s>,
     current: Option<Aggregate>,
-    pending: Vec<StreamSnapshot>,
+    others: OtherSnapshots,
+    removed: Vec<SnapshotKey>,
+    added: Vec<StreamSnapshot>,
 }
 
 /// The aggregate whose snapshots are being restored.
@@ -32,7 +35,7 @@ struct Aggregate {
     object_id: String,
     action: Action,
     /// The existing snapshots that were not in the backup so far.
-    existing: BTreeMap<SnapshotKey, StreamSnapshot>,
+    existing: BTreeSet<SnapshotKey>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,44 +51,76 @@ impl<'s> SnapshotTarget<'s> {
     pub(super) fn new(writer: MaskedWriter<'s>, decisions: &'s mut ObjectDecisions) -> Self {
         let order = OrderCheck::new(StreamPart::Snapshots, Start::OfPart);
         let target = Target { writer, decisions, counts: WriteCounts::default(), order };
-        Self { target, current: None, pending: Vec::new() }
+        Self {
+            target,
+            current: None,
+            others: OtherSnapshots::default(),
+            removed: Vec::new(),
+            added: Vec::new(),
+        }
     }
 
-    /// Begins an aggregate with these existing snapshots. If they are replaced, they are removed before the first one is
-    /// added, because a store may have room for one snapshot only.
-    async fn begin_aggregate(&mut self, object_id: &str, existing: Vec<StreamSnapshot>) -> Result<()> {
+    /// Returns whether the snapshots of the backup replace all others.
+    fn replaces(&self) -> bool {
+        self.target.decisions.options.replace_existing && !self.target.decisions.was_empty
+    }
+
+    /// Returns the keys of the existing snapshots of those aggregates of a batch that were not begun.
+    async fn existing_keys(
+        &mut self,
+        snapshots: &[StreamSnapshot],
+    ) -> Result<BTreeMap<String, BTreeSet<SnapshotKey>>> {
+        let current = self.current.as_ref().map(|current| current.object_id.as_str());
+        let ids = snapshots.iter().map(|snapshot| &snapshot.object_id);
+        let ids: BTreeSet<_> = ids.filter(|id| Some(id.as_str()) != current).cloned().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let mut keys: BTreeMap<String, BTreeSet<SnapshotKey>> = BTreeMap::new();
+        if !self.target.decisions.was_empty && !ids.is_empty() {
+            for key in self.target.writer.snapshot_keys(self.target.decisions.object, &ids).await? {
+                keys.entry(key.object_id.clone()).or_default().insert(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Returns the existing snapshots with the keys of a batch.
+    async fn existing(
+        &mut self,
+        snapshots: &[StreamSnapshot],
+        keys: &BTreeMap<String, BTreeSet<SnapshotKey>>,
+    ) -> Result<BTreeMap<SnapshotKey, StreamSnapshot>> {
+        let exists = |key: &SnapshotKey| match &self.current {
+            Some(current) if current.object_id == key.object_id => current.existing.contains(key),
+            _ => keys.get(&key.object_id).is_some_and(|keys| keys.contains(key)),
+        };
+        let keys: Vec<_> = snapshots.iter().map(SnapshotKey::from).filter(exists).collect();
+        if keys.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found = self.target.writer.snapshots_at(self.target.decisions.object, &keys).await?;
+        Ok(found.into_iter().map(|snapshot| (SnapshotKey::from(&snapshot), snapshot)).collect())
+    }
+
+    /// Begins an aggregate with these existing snapshots.
+    async fn begin_aggregate(&mut self, object_id: &str, existing: BTreeSet<SnapshotKey>) -> Result<()> {
         self.end_aggregate();
-        self.add_pending().await?;
-        let Target { writer, decisions, .. } = &mut self.target;
-        let is_replaced = decisions.without_snapshots.remove(object_id);
-        let action = if decisions.kept.contains(object_id) {
+        self.remove_others(Some(object_id)).await?;
+        let action = if self.target.decisions.kept.contains(object_id) {
             Action::Keep
-        } else if is_replaced || decisions.options.replace_existing {
+        } else if self.target.decisions.options.replace_existing {
             Action::Replace
         } else {
             Action::Merge
         };
-        let existing: BTreeMap<_, _> =
-            existing.into_iter().map(|snapshot| (SnapshotKey::from(&snapshot), snapshot)).collect();
-        if action == Action::Replace && decisions.is_writing() && !existing.is_empty() {
-            let keys: Vec<_> = existing.keys().cloned().collect();
-            let removed = writer.remove_snapshots(decisions.object, &keys).await?;
-            decisions.require_count(keys.len(), removed)?;
-        }
         self.current = Some(Aggregate { object_id: object_id.to_owned(), action, existing });
         Ok(())
     }
 
     /// Decides about the next snapshot of the current aggregate.
-    fn restore(&mut self, snapshot: StreamSnapshot) -> Result<()> {
+    fn restore(&mut self, snapshot: StreamSnapshot, existing: Option<&StreamSnapshot>) -> Result<()> {
         let Some(current) = &mut self.current else { return Ok(()) };
         let Target { decisions, counts, .. } = &mut self.target;
-        let has_room = !decisions.store.single_snapshot || current.existing.is_empty();
-        let existing = match current.action {
-            Action::Replace => current.existing.remove(&SnapshotKey::from(&snapshot)),
-            Action::Merge | Action::Keep => current.existing.get(&SnapshotKey::from(&snapshot)).cloned(),
-        };
-        let is_equal = existing.as_ref() == Some(&snapshot);
+        let is_equal = existing.is_some_and(|existing| existing.is_stored_form_of(&snapshot));
         match (current.action, existing) {
             (Action::Keep, _) => counts.kept += 1,
             (Action::Merge, Some(_)) if is_equal => counts.unchanged += 1,
@@ -94,38 +129,81 @@ impl<'s> SnapshotTarget<'s> {
                 decisions.differs(&current.object_id, &difference)?;
                 counts.kept += 1;
             }
-            (Action::Merge, None) if !has_room => counts.kept += 1,
+            (Action::Merge, None) if decisions.store.single_snapshot && !current.existing.is_empty() => {
+                counts.kept += 1;
+            }
             (Action::Merge, None) => {
                 counts.inserted += 1;
-                self.pending.push(snapshot);
+                self.added.push(snapshot);
             }
-            (Action::Replace, existing) => {
-                match existing {
-                    Some(_) if is_equal => counts.unchanged += 1,
-                    Some(_) => counts.updated += 1,
-                    None => counts.inserted += 1,
+            (Action::Replace, Some(_)) if is_equal => {
+                counts.unchanged += 1;
+                current.existing.remove(&SnapshotKey::from(&snapshot));
+            }
+            (Action::Replace, Some(_)) => {
+                counts.updated += 1;
+                self.removed.extend(current.existing.take(&SnapshotKey::from(&snapshot)));
+                self.added.push(snapshot);
+            }
+            (Action::Replace, None) => {
+                counts.inserted += 1;
+                self.added.push(snapshot);
+                // The store has no room for another one.
+                if decisions.store.single_snapshot {
+                    self.end_aggregate_snapshots();
                 }
-                self.pending.push(snapshot);
             }
         }
         Ok(())
     }
 
-    fn end_aggregate(&mut self) {
-        let Some(current) = self.current.take() else { return };
-        if current.action == Action::Replace {
-            self.target.counts.deleted += u64::try_from(current.existing.len()).unwrap_or(u64::MAX);
-        }
+    /// Removes the existing snapshots of the current aggregate that the backup does not contain.
+    fn end_aggregate_snapshots(&mut self) {
+        let Some(current) = self.current.as_mut().filter(|current| current.action == Action::Replace) else {
+            return;
+        };
+        self.target.counts.deleted += u64::try_from(current.existing.len()).unwrap_or(u64::MAX);
+        self.removed.extend(std::mem::take(&mut current.existing));
     }
 
-    async fn add_pending(&mut self) -> Result<()> {
-        let snapshots = std::mem::take(&mut self.pending);
-        if snapshots.is_empty() || !self.target.decisions.is_writing() {
+    fn end_aggregate(&mut self) {
+        self.end_aggregate_snapshots();
+        self.current = None;
+    }
+
+    /// Removes the snapshots of the aggregates before `next`, or of all remaining ones, because the backup contains none of
+    /// them.
+    async fn remove_others(&mut self, next: Option<&str>) -> Result<()> {
+        if !self.replaces() {
             return Ok(());
         }
-        let count = snapshots.len();
-        let added = self.target.writer.add_snapshots(self.target.decisions.object, snapshots).await?;
-        self.target.decisions.require_count(count, added)
+        let Target { writer, decisions, counts, .. } = &mut self.target;
+        while let Some((id, keys)) = self.others.next(writer, decisions.object, next).await? {
+            if !decisions.removed_by_dry_run.contains(&id) {
+                counts.deleted += u64::try_from(keys.len()).unwrap_or(u64::MAX);
+                self.removed.extend(keys);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was decided. Snapshots are removed first, because a store may have room for one only.
+    async fn write_decided(&mut self) -> Result<()> {
+        let (removed, added) = (std::mem::take(&mut self.removed), std::mem::take(&mut self.added));
+        let Target { writer, decisions, .. } = &mut self.target;
+        if !decisions.is_writing() {
+            return Ok(());
+        }
+        if !removed.is_empty() {
+            let count = writer.remove_snapshots(decisions.object, &removed).await?;
+            decisions.require_count(removed.len(), count)?;
+        }
+        if !added.is_empty() {
+            let length = added.len();
+            let count = writer.add_snapshots(decisions.object, added).await?;
+            decisions.require_count(length, count)?;
+        }
+        Ok(())
     }
 }
 
@@ -137,40 +215,25 @@ impl TargetWriter for SnapshotTarget<'_> {
         };
         snapshots.iter().for_each(|snapshot| self.target.order.push(RecordPosition::from(snapshot)));
         self.target.decisions.require_order(&self.target.order)?;
-        let current = self.current.as_ref().map(|current| current.object_id.as_str());
-        let ids = snapshots.iter().map(|snapshot| &snapshot.object_id);
-        let ids: BTreeSet<_> = ids.filter(|id| Some(id.as_str()) != current).cloned().collect();
-        let ids: Vec<_> = ids.into_iter().collect();
-        let mut existing: BTreeMap<String, Vec<StreamSnapshot>> = BTreeMap::new();
-        if !self.target.decisions.was_empty && !ids.is_empty() {
-            for snapshot in self.target.writer.snapshots_of(self.target.decisions.object, &ids).await? {
-                existing.entry(snapshot.object_id.clone()).or_default().push(snapshot);
-            }
-        }
+        let mut keys = self.existing_keys(&snapshots).await?;
+        let existing = self.existing(&snapshots, &keys).await?;
         for snapshot in snapshots {
             if self.current.as_ref().is_none_or(|current| current.object_id != snapshot.object_id) {
-                let existing = existing.remove(&snapshot.object_id).unwrap_or_default();
-                self.begin_aggregate(&snapshot.object_id, existing).await?;
+                let keys = keys.remove(&snapshot.object_id).unwrap_or_default();
+                self.begin_aggregate(&snapshot.object_id, keys).await?;
             }
-            self.restore(snapshot)?;
+            let existing = existing.get(&SnapshotKey::from(&snapshot));
+            self.restore(snapshot, existing)?;
         }
-        self.add_pending().await
+        self.write_decided().await
     }
 
     async fn finish(mut self: Box<Self>) -> Result<WriteCounts> {
         self.end_aggregate();
-        self.add_pending().await?;
-        let Target { mut writer, decisions, mut counts, .. } = self.target;
+        self.remove_others(None).await?;
+        self.write_decided().await?;
+        let Target { decisions, mut counts, .. } = self.target;
         counts.deleted += std::mem::take(&mut decisions.deleted_snapshots);
-        for object_id in std::mem::take(&mut decisions.without_snapshots) {
-            let snapshots = writer.snapshots_of(decisions.object, &[object_id]).await?;
-            let keys: Vec<_> = snapshots.iter().map(SnapshotKey::from).collect();
-            if !keys.is_empty() && decisions.is_writing() {
-                let removed = writer.remove_snapshots(decisions.object, &keys).await?;
-                decisions.require_count(keys.len(), removed)?;
-            }
-            counts.deleted += u64::try_from(keys.len()).unwrap_or(u64::MAX);
-        }
         Ok(counts)
     }
 }

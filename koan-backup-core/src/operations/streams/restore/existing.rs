@@ -25,12 +25,12 @@ impl ExistingAggregate {
         let ids = [object_id.to_owned()];
         let heads = writer.heads(object, &ids).await?;
         let document = writer.documents_of(object, &ids).await?.pop();
-        let snapshots = writer.snapshots_of(object, &ids).await?;
+        let snapshots = writer.snapshot_keys(object, &ids).await?;
         Ok(Self {
             is_known: !heads.is_empty(),
             streams: heads.into_iter().flat_map(|heads| heads.streams).collect(),
             document,
-            snapshots: snapshots.iter().map(SnapshotKey::from).collect(),
+            snapshots,
         })
     }
 

@@ -254,9 +254,20 @@ async fn snapshots(store: &Subject) -> Result<()> {
     require_equal("its snapshots", &reading.snapshots(&opened).await?, &expected[..2].to_vec())?;
     drop(reading);
     let mut writing = store.begin().await?;
-    let mut found = writing.events().snapshots_of(OBJECT, &["1".to_owned(), "absent".to_owned()]).await?;
-    found.sort_by_key(|snapshot| snapshot.version);
-    require_equal("the snapshots in a session", &found, &expected[..2].to_vec())?;
+    let ids = ["1".to_owned(), "absent".to_owned()];
+    let mut keys = writing.events().snapshot_keys(OBJECT, &ids).await?;
+    keys.sort();
+    let expected_keys: Vec<_> = expected[..2].iter().map(SnapshotKey::from).collect();
+    require_equal("the keys of the snapshots in a session", &keys, &expected_keys)?;
+    let absent = |stream_id: &str, version| SnapshotKey {
+        object_id: "1".to_owned(),
+        stream_id: stream_id.to_owned(),
+        version,
+    };
+    keys.extend([absent("1", 2), absent("absent", 1), SnapshotKey::from(&expected[2])]);
+    let mut found = writing.events().snapshots_at(OBJECT, &keys).await?;
+    found.sort_by_key(|snapshot| (snapshot.object_id.clone(), snapshot.version));
+    require_equal("the snapshots in a session", &found, &expected)?;
     writing.rollback().await
 }
 

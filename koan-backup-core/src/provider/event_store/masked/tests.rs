@@ -75,10 +75,16 @@ impl EventWriter for NamingStore {
     async fn events_at(&mut self, _: &str, _: &[EventKey]) -> Result<Vec<StreamEvent>> {
         naming_error()
     }
+    async fn events_with_positions(&mut self, _: &str, _: &[i64]) -> Result<Vec<PositionedEvent>> {
+        naming_error()
+    }
     async fn documents_of(&mut self, _: &str, _: &[String]) -> Result<Vec<StreamDocument>> {
         naming_error()
     }
-    async fn snapshots_of(&mut self, _: &str, _: &[String]) -> Result<Vec<StreamSnapshot>> {
+    async fn snapshot_keys(&mut self, _: &str, _: &[String]) -> Result<Vec<SnapshotKey>> {
+        naming_error()
+    }
+    async fn snapshots_at(&mut self, _: &str, _: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
         naming_error()
     }
     async fn append(&mut self, _: &str, _: Vec<StreamEvent>) -> Result<u64> {
@@ -183,8 +189,10 @@ async fn no_error_of_a_writer_contains_an_id() {
     require_masked("object_ids", writer.object_ids(OBJECT, None, 1).await);
     require_masked("heads", writer.heads(OBJECT, &[]).await);
     require_masked("events_at", writer.events_at(OBJECT, &[]).await);
+    require_masked("events_with_positions", writer.events_with_positions(OBJECT, &[1]).await);
     require_masked("documents_of", writer.documents_of(OBJECT, &[]).await);
-    require_masked("snapshots_of", writer.snapshots_of(OBJECT, &[]).await);
+    require_masked("snapshot_keys", writer.snapshot_keys(OBJECT, &[]).await);
+    require_masked("snapshots_at", writer.snapshots_at(OBJECT, &[]).await);
     require_masked("append", writer.append(OBJECT, Vec::new()).await);
     require_masked("truncate", writer.truncate(OBJECT, SECRET_ID, SECRET_ID, 0).await);
     require_masked("remove", writer.remove(OBJECT, SECRET_ID).await);
@@ -192,6 +200,17 @@ async fn no_error_of_a_writer_contains_an_id() {
     require_masked("remove_document", writer.remove_document(OBJECT, SECRET_ID).await);
     require_masked("add_snapshots", writer.add_snapshots(OBJECT, Vec::new()).await);
     require_masked("remove_snapshots", writer.remove_snapshots(OBJECT, &[]).await);
+}
+
+#[tokio::test]
+async fn a_writer_of_a_type_that_is_not_encrypted_masks_errors_about_the_streams_of_others() {
+    let mut store = NamingStore;
+    let mut writer = MaskedWriter::new(&mut store, StoreErrors::Shown);
+    let shown = writer.truncate("order", "order-1", "order-1", 0).await.expect_err("the store fails");
+    assert!(shown.to_string().contains(SECRET_ID), "{shown}");
+    let mut masking = writer.masking_all();
+    require_masked("events_with_positions", masking.events_with_positions("order", &[1]).await);
+    require_masked("truncate", masking.truncate(OBJECT, SECRET_ID, SECRET_ID, 0).await);
 }
 
 #[tokio::test]

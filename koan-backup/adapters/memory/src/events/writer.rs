@@ -84,8 +84,18 @@ impl EventWriter for MemoryEventSession {
         Ok(self.aggregates(object, object_ids).filter_map(|(_, stored)| stored.document.clone()).collect())
     }
 
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
-        Ok(self.aggregates(object, object_ids).flat_map(|(_, stored)| stored.snapshots.clone()).collect())
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
+        let snapshots = self.aggregates(object, object_ids).flat_map(|(_, stored)| &stored.snapshots);
+        Ok(snapshots.map(SnapshotKey::from).collect())
+    }
+
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        self.used.extend(keys.iter().map(|key| (object.to_owned(), key.object_id.clone())));
+        let snapshot = |key: &SnapshotKey| {
+            let mut snapshots = self.after.aggregate(object, &key.object_id)?.snapshots.iter();
+            snapshots.find(|snapshot| SnapshotKey::from(*snapshot) == *key).cloned()
+        };
+        Ok(keys.iter().filter_map(snapshot).collect())
     }
 
     async fn append(&mut self, object: &str, events: Vec<StreamEvent>) -> Result<u64> {

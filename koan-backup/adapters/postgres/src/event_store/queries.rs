@@ -2,8 +2,8 @@
 
 use futures::TryStreamExt as _;
 use koan_backup_core::event_store::{
-    EventKey, OpenedStream, OpenedStreams, PositionedEvent, StreamEvent, StreamHead, StreamHeads, StreamPart,
-    StreamSnapshot, StreamState,
+    EventKey, OpenedStream, OpenedStreams, PositionedEvent, SnapshotKey, StreamEvent, StreamHead,
+    StreamHeads, StreamPart, StreamSnapshot, StreamState,
 };
 use koan_backup_core::{Error, ErrorKind, Result};
 use koan_backup_sql::event_tables::Continuity;
@@ -231,13 +231,13 @@ impl StoreTables {
         rows.iter().map(|row| snapshots.snapshot(row, object)).collect()
     }
 
-    /// Returns the snapshots of these aggregates.
-    pub(in super::super) async fn snapshots_of(
+    /// Returns the keys of the snapshots of these aggregates.
+    pub(in super::super) async fn snapshot_keys(
         &self,
         connection: &Connection,
         object: &str,
         ids: &[String],
-    ) -> Result<Vec<StreamSnapshot>> {
+    ) -> Result<Vec<SnapshotKey>> {
         let Some(snapshots) = &self.snapshots else { return Ok(Vec::new()) };
         let keys = &snapshots.keys;
         let ids: Vec<&String> = ids.iter().filter(|id| keys.id.admits(id)).collect();
@@ -246,13 +246,17 @@ impl StoreTables {
         }
         let query = format!(
             "SELECT {} FROM pg_catalog.unnest($2::pg_catalog.text[]) AS k(id) JOIN {} ON {}",
-            snapshots.selected(),
+            keys.selected(),
             keys.rows(),
             keys.has_object_and_id("k.id")
         );
         let parameters: [Parameter<'_>; 2] = [(&object, Type::TEXT), (&ids, Type::TEXT_ARRAY)];
-        let rows = keys.query(connection, "reading the snapshots", &query, &parameters).await?;
-        rows.iter().map(|row| snapshots.snapshot(row, object)).collect()
+        let rows = keys.query(connection, "reading the keys of the snapshots", &query, &parameters).await?;
+        let key = |row| {
+            let (object_id, version) = keys.key(row, object)?;
+            Ok(SnapshotKey { stream_id: object_id.clone(), object_id, version })
+        };
+        rows.iter().map(key).collect()
     }
 }
 

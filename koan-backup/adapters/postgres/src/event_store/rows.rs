@@ -135,7 +135,7 @@ impl KeyColumns {
     }
 
     /// Reads the object id and the version of a row, which are the first two columns of every query.
-    fn key(&self, row: &Row, object: &str) -> Result<(String, u64)> {
+    pub(super) fn key(&self, row: &Row, object: &str) -> Result<(String, u64)> {
         let null = |column: &StoredColumn| {
             Error::new(
                 ErrorKind::Record,

@@ -278,7 +278,7 @@ impl KeyColumns {
     }
 
     /// Returns the expressions that select the object id, the version, and whether the row has an object name.
-    fn selected(&self) -> String {
+    pub(super) fn selected(&self) -> String {
         let has_object = self
             .object
             .column()

@@ -76,9 +76,17 @@ impl EventWriter for PostgresSession {
         Ok(Vec::new())
     }
 
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
         let (connection, tables) = self.begin_step().await?;
-        let snapshots = tables.snapshots_of(connection, object, object_ids).await?;
+        let keys = tables.snapshot_keys(connection, object, object_ids).await?;
+        self.end_step(keys)
+    }
+
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        let (connection, tables) = self.begin_step().await?;
+        let keys = keys.iter().filter(|key| key.stream_id == key.object_id);
+        let keys: Vec<_> = keys.map(|key| (key.object_id.as_str(), key.version)).collect();
+        let snapshots = tables.snapshots_at(connection, object, &keys).await?;
         self.end_step(snapshots)
     }
 

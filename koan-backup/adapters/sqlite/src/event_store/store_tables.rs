@@ -198,6 +198,15 @@ impl<C: StoreContent> StoreTable<C> {
         index.unique && index.plain_columns().is_some_and(|columns| columns.iter().all(is_key))
     }
 
+    /// Returns the columns of the table for a statement, with NULL instead of those that are not part of the key.
+    pub(super) fn key_columns(&self) -> String {
+        let column = |column: &StoreColumn<C>| match self.is_key(column) {
+            true => quoted(&column.name),
+            false => "NULL".to_owned(),
+        };
+        self.columns.iter().map(column).collect::<Vec<_>>().join(", ")
+    }
+
     fn is_key(&self, column: &StoreColumn<C>) -> bool {
         [C::OBJECT, C::OBJECT_ID, C::VERSION].contains(&column.content)
     }

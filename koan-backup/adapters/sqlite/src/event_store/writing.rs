@@ -63,14 +63,9 @@ impl<'w> EventWriting<'w> {
         let mut events = Vec::new();
         for key in keys.iter().filter(|key| key.stream_id == key.object_id) {
             let Some(number) = self.tables.names.number_of(key.version) else { continue };
-            let found = self.records::<StreamEvent>(object, &key.object_id, Some(number))?;
-            if found.len() > 1 {
-                let identity = Identity { object, object_id: &key.object_id, version: Some(key.version) };
-                let text =
-                    format!("{identity}: there are two events with this version, so the stream is damaged");
-                return Err(Error::new(ErrorKind::Record, text).with_help("remove one of them"));
-            }
-            events.extend(found);
+            let found = self.records_at(object, &key.object_id, number)?;
+            let identity = Identity { object, object_id: &key.object_id, version: Some(key.version) };
+            events.extend(at_most_one(found, identity, "events")?);
         }
         Ok(events)
     }
@@ -102,31 +97,65 @@ impl<'w> EventWriting<'w> {
         Ok(found)
     }
 
-    pub(crate) fn snapshots_of(&self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
-        let found =
-            object_ids.iter().map(|object_id| self.records::<StreamSnapshot>(object, object_id, None));
-        Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    pub(crate) fn snapshot_keys(&self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
+        let Some(table) = self.tables.snapshots.as_ref().filter(|_| self.tables.may_contain(object)) else {
+            return Ok(Vec::new());
+        };
+        let query =
+            format!("SELECT {} FROM {} WHERE {}", table.key_columns(), table.quoted(), table.of_aggregate());
+        let mut keys = Vec::new();
+        for object_id in object_ids {
+            keys.extend(self.rows(table, object, &query, &[&object, object_id], |row| {
+                let object_id = row.object_id().to_owned();
+                Ok(SnapshotKey { stream_id: object_id.clone(), object_id, version: row.version() })
+            })?);
+        }
+        Ok(keys)
     }
 
-    /// Reads the records of an aggregate, or only those with this number in the column of the version.
-    fn records<T: StoreRecord>(&self, object: &str, object_id: &str, number: Option<i64>) -> Result<Vec<T>> {
+    pub(crate) fn snapshots_at(&self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        let mut snapshots = Vec::new();
+        for key in keys.iter().filter(|key| key.stream_id == key.object_id) {
+            let Some(number) = self.tables.names.number_of(key.version) else { continue };
+            let found = self.records_at(object, &key.object_id, number)?;
+            let identity = Identity { object, object_id: &key.object_id, version: Some(key.version) };
+            snapshots.extend(at_most_one(found, identity, "snapshots")?);
+        }
+        Ok(snapshots)
+    }
+
+    /// Reads the records of an aggregate that have this number in the column of the version.
+    fn records_at<T: StoreRecord>(&self, object: &str, object_id: &str, number: i64) -> Result<Vec<T>> {
         let Some(table) = T::table(self.tables).filter(|_| self.tables.may_contain(object)) else {
             return Ok(Vec::new());
         };
-        let to_error = |error| failed(self.path, &format!("reading table `{}`", table.name), error);
         let columns = quoted_list(table.columns.iter().map(|column| column.name.as_str()));
-        let of_version = number.map_or_else(String::new, |_| format!(" AND {} = ?3", table.version()));
-        let query =
-            format!("SELECT {columns} FROM {} WHERE {}{of_version}", table.quoted(), table.of_aggregate());
-        let mut statement = self.connection.prepare_cached(&query).map_err(to_error)?;
-        let mut parameters: Vec<&dyn ToSql> = vec![&object, &object_id];
-        parameters.extend(number.iter().map(|number| number as &dyn ToSql));
-        let mut rows = statement.query(parameters.as_slice()).map_err(to_error)?;
-        let mut records = Vec::new();
+        let query = format!(
+            "SELECT {columns} FROM {} WHERE {} AND {} = ?3",
+            table.quoted(),
+            table.of_aggregate(),
+            table.version()
+        );
+        self.rows(table, object, &query, &[&object, &object_id, &number], |row| T::read(&row))
+    }
+
+    /// Reads the rows of a query that selects each column of the table.
+    fn rows<C: StoreContent, T>(
+        &self,
+        table: &StoreTable<C>,
+        object: &str,
+        query: &str,
+        parameters: &[&dyn ToSql],
+        read: impl Fn(StoreRow<'_, C>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let to_error = |error| failed(self.path, &format!("reading table `{}`", table.name), error);
+        let mut statement = self.connection.prepare_cached(query).map_err(to_error)?;
+        let mut rows = statement.query(parameters).map_err(to_error)?;
+        let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(to_error)? {
-            records.push(T::read(&StoreRow::new(&self.tables.names, table, row, object)?)?);
+            found.push(read(StoreRow::new(&self.tables.names, table, row, object)?)?);
         }
-        Ok(records)
+        Ok(found)
     }
 
     pub(crate) fn append(&self, object: &str, events: &[StreamEvent]) -> Result<u64> {
@@ -361,6 +390,15 @@ impl<'w> EventWriting<'w> {
         )
         .with_help("add a column for the object name, and name it with `EventTables::object_column`"))
     }
+}
+
+/// Refuses two records with the same key.
+fn at_most_one<T>(found: Vec<T>, identity: Identity<'_>, what: &str) -> Result<Option<T>> {
+    if found.len() > 1 {
+        let text = format!("{identity}: there are two {what} with this version, so the stream is damaged");
+        return Err(Error::new(ErrorKind::Record, text).with_help("remove one of them"));
+    }
+    Ok(found.into_iter().next())
 }
 
 /// Refuses a second stream of an aggregate.

@@ -84,9 +84,14 @@ impl EventWriter for SqliteSession {
         Ok(Vec::new())
     }
 
-    async fn snapshots_of(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<StreamSnapshot>> {
+    async fn snapshot_keys(&mut self, object: &str, object_ids: &[String]) -> Result<Vec<SnapshotKey>> {
         let (object, object_ids) = (object.to_owned(), object_ids.to_vec());
-        self.read_events(move |store| store.snapshots_of(&object, &object_ids)).await
+        self.read_events(move |store| store.snapshot_keys(&object, &object_ids)).await
+    }
+
+    async fn snapshots_at(&mut self, object: &str, keys: &[SnapshotKey]) -> Result<Vec<StreamSnapshot>> {
+        let (object, keys) = (object.to_owned(), keys.to_vec());
+        self.read_events(move |store| store.snapshots_at(&object, &keys)).await
     }
 
     async fn append(&mut self, object: &str, events: Vec<StreamEvent>) -> Result<u64> {

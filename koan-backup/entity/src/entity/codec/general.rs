@@ -14,6 +14,7 @@ mod value_reader;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(in crate::entity) use equality::json_equal;
 pub use line_key::key_of_line;
 pub(super) use normalize::normalize;
 pub use record_writer::{key_values, to_record};

@@ -36,6 +36,41 @@ pub struct StreamEvent {
     pub payload: JsonText,
 }
 
+impl StreamEvent {
+    /// Returns whether a store returns this event after `written` was written to it. See [`JsonText::is_stored_form_of`].
+    /// The position is not compared if `written` has none, because the store has assigned it.
+    pub fn is_stored_form_of(&self, written: &Self) -> bool {
+        let Self {
+            object_id,
+            stream_id,
+            version,
+            event_type,
+            schema_version,
+            external_sequencer,
+            action,
+            timestamp,
+            position,
+            metadata,
+            payload,
+        } = self;
+        let is_same_metadata = match (metadata, &written.metadata) {
+            (Some(metadata), Some(written)) => metadata.is_stored_form_of(written),
+            (metadata, written) => metadata.is_none() && written.is_none(),
+        };
+        *object_id == written.object_id
+            && *stream_id == written.stream_id
+            && *version == written.version
+            && *event_type == written.event_type
+            && *schema_version == written.schema_version
+            && *external_sequencer == written.external_sequencer
+            && *action == written.action
+            && *timestamp == written.timestamp
+            && (written.position.is_none() || *position == written.position)
+            && is_same_metadata
+            && payload.is_stored_form_of(&written.payload)
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EventLine<'a> {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::entity::codec::RecordError;
+use crate::entity::codec::{RecordError, json_equal};
 
 /// JSON in two forms: without insignificant white space, and as the store contains it.
 ///
@@ -15,8 +15,17 @@ use crate::entity::codec::RecordError;
 #[derive(Clone)]
 pub struct JsonText {
     compact: Box<RawValue>,
-    /// The text in the store, if it differs from the compact form.
-    stored: Option<Box<str>>,
+    stored: StoredText,
+}
+
+/// The text in the store.
+#[derive(Clone)]
+enum StoredText {
+    /// It is the compact form.
+    Compact,
+    Other(Box<str>),
+    /// The store preserves the content of JSON, but not its text.
+    NotPreserved,
 }
 
 impl JsonText {
@@ -27,16 +36,20 @@ impl JsonText {
     pub fn exact(text: impl Into<String>) -> Result<Self, RecordError> {
         let text = text.into();
         let compact = compact(&text)?;
-        let stored = (compact.get() != text).then(|| text.into_boxed_str());
+        let stored = match compact.get() == text {
+            true => StoredText::Compact,
+            false => StoredText::Other(text.into_boxed_str()),
+        };
         Ok(Self { compact, stored })
     }
 
-    /// Returns JSON whose white space has no meaning in the store, for example that of a `jsonb` column.
+    /// Returns JSON of a store that preserves its content, but neither its white space nor the order of names and the
+    /// notation of numbers, for example of a `jsonb` column.
     ///
     /// # Errors
     /// The text is not JSON.
     pub fn compacted(text: &str) -> Result<Self, RecordError> {
-        Ok(Self { compact: compact(text)?, stored: None })
+        Ok(Self { compact: compact(text)?, stored: StoredText::NotPreserved })
     }
 
     /// Returns the JSON without insignificant white space.
@@ -46,12 +59,24 @@ impl JsonText {
 
     /// Returns the text as the store contains it.
     pub fn stored_text(&self) -> &str {
-        self.stored.as_deref().unwrap_or_else(|| self.compact.get())
+        self.other_text().unwrap_or_else(|| self.compact.get())
     }
 
     /// Returns the text in the store if it differs from the compact form.
     pub fn other_text(&self) -> Option<&str> {
-        self.stored.as_deref()
+        match &self.stored {
+            StoredText::Other(text) => Some(text),
+            StoredText::Compact | StoredText::NotPreserved => None,
+        }
+    }
+
+    /// Returns whether a store returns this JSON after `written` was written to it: its text is the same, or its content if
+    /// the store does not preserve the text.
+    pub fn is_stored_form_of(&self, written: &Self) -> bool {
+        match &self.stored {
+            StoredText::NotPreserved => json_equal(self.compact.get(), written.compact.get()),
+            StoredText::Compact | StoredText::Other(_) => self == written,
+        }
     }
 
     /// Joins the two forms, as an archive contains them.
@@ -59,7 +84,9 @@ impl JsonText {
     /// # Errors
     /// One of the texts is not JSON, or the texts differ in more than white space.
     pub fn join(json: &RawValue, stored: Option<String>) -> Result<Self, RecordError> {
-        let Some(stored) = stored else { return Self::compacted(json.get()) };
+        let Some(stored) = stored else {
+            return Ok(Self { compact: compact(json.get())?, stored: StoredText::Compact });
+        };
         let (text, json) = (Self::exact(stored)?, compact(json.get())?);
         if text.compact.get() == json.get() {
             Ok(text)
@@ -133,6 +160,22 @@ mod tests {
             );
             assert_eq!(JsonText::compacted(text).expect("the text is JSON").stored_text(), expected);
         }
+    }
+
+    #[test]
+    fn a_store_that_does_not_preserve_the_text_preserves_the_content() {
+        let exact = |text: &str| JsonText::exact(text).expect("the text is JSON");
+        let written = exact(r#"{ "b": 1.50, "a": [1e2, "\u00fc"], "c": -0.0 }"#);
+        let stored = |text: &str| JsonText::compacted(text).expect("the text is JSON");
+        assert!(stored(r#"{"a": [100, "ü"], "b": 1.50, "c": 0.0}"#).is_stored_form_of(&written));
+        for other in [r#"{"a": [100, "u"], "b": 1.50, "c": 0.0}"#, r#"{"a": [100, "ü"], "b": 1.50}"#, "null"]
+        {
+            assert!(!stored(other).is_stored_form_of(&written), "{other}");
+        }
+        assert!(written.is_stored_form_of(&written));
+        assert!(!exact(r#"{"b":1.50,"a":[1e2,"\u00fc"],"c":-0.0}"#).is_stored_form_of(&written));
+        let archived = JsonText::join(written.as_json(), None).expect("the text is JSON");
+        assert!(!archived.is_stored_form_of(&exact(r#"{"a":[1e2,"\u00fc"],"b":1.50,"c":-0.0}"#)));
     }
 
     #[test]

@@ -27,6 +27,21 @@ pub struct StreamSnapshot {
     pub payload: JsonText,
 }
 
+impl StreamSnapshot {
+    /// Returns whether a store returns this snapshot after `written` was written to it. See
+    /// [`JsonText::is_stored_form_of`].
+    pub fn is_stored_form_of(&self, written: &Self) -> bool {
+        let Self { object_id, stream_id, version, number, name, timestamp, payload } = self;
+        *object_id == written.object_id
+            && *stream_id == written.stream_id
+            && *version == written.version
+            && *number == written.number
+            && *name == written.name
+            && *timestamp == written.timestamp
+            && payload.is_stored_form_of(&written.payload)
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotLine<'a> {

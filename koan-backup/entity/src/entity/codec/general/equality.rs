@@ -95,7 +95,7 @@ fn json_string_is(json: &str, text: &str) -> bool {
 
 /// Returns whether two JSON texts have the same content, independently of white space, the order of keys and
 /// the form of numbers.
-fn json_equal(left: &str, right: &str) -> bool {
+pub(in crate::entity) fn json_equal(left: &str, right: &str) -> bool {
     json_equal_typed(left, right, MemberTyping::Any)
 }
 
