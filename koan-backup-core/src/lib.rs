@@ -51,6 +51,23 @@ pub mod event_store {
         StreamHead, StreamHeads, StreamState, batches, check_document, is_terminated, record_version,
     };
 }
+/// Vectors: the records in which archives contain embeddings, and the port to vector stores.
+///
+/// This version has the port, its conformance suite and [`MemoryVectors`](https://docs.rs/koan-backup). A context does not
+/// accept a vector store yet, and backups contain no vectors.
+pub mod vector_store {
+    pub use koan_backup_entity::entity::vector::{
+        ArchivedVector, RecordKey, SparseVector, VectorAssignment, VectorForm, VectorPayload, VectorValue,
+        f16,
+    };
+
+    #[cfg(feature = "conformance")]
+    pub use crate::provider::vector_store::conformance;
+    pub use crate::provider::vector_store::{
+        CollectionInfo, Exactness, Metric, StoredVector, VectorPlace, VectorReader, VectorStore,
+        VectorStoreCapabilities, VectorStoreSession, VectorWriter,
+    };
+}
 /// Single backups of event streams: the return types of [`Koan::streams`], [`Koan::restore_streams`],
 /// [`Koan::stream_backups`] and the related methods of [`Koan`], and their reports.
 ///

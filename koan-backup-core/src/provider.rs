@@ -4,6 +4,7 @@
 pub mod conformance;
 pub mod event_store;
 pub mod keyed;
+pub mod vector_store;
 
 mod batch;
 mod database_schema;

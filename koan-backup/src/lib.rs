@@ -45,6 +45,7 @@
 //! | [`archive`], [`archive_format`] | the documents in an archive; the format byte by byte |
 //! | [`provider`], [`entity`], [`schema`], [`value`] | for authors of providers: the port, types and values |
 //! | [`event_store`] | event streams: the declaration of event types, and the port to event stores |
+//! | [`vector_store`] | for authors of vector stores: the port, and the records of embeddings in archives |
 //! | `generate` (with the feature) | entities of an existing database |
 //! | `metrics`, `notify` (with these features) | metrics for Prometheus; webhooks, pings and e-mail about backups |
 //! | `http`, with the feature `http` | the HTTP API as a router for axum; its guide is `guides::http` |
@@ -141,7 +142,7 @@ pub use koan_backup_core::{
     ConflictMode, Entity, EntityBackup, Error, ErrorKind, Event, Identities, Inventory, KeySource, Keys,
     Koan, KoanBuilder, Listener, Recipients, Restore, RestoreLevel, Result, Retention, SetName, Storage,
     SystemClock, archive, builders, catalog, encryption, entity, event_store, maintenance, provider, report,
-    retention, schema, serde, storage, streams, value,
+    retention, schema, serde, storage, streams, value, vector_store,
 };
 pub use koan_backup_derive::{Entity, EventStream, entity_backup_scope, register};
 pub use koan_backup_entity::link;
@@ -155,7 +156,7 @@ pub use koan_backup_http as http;
 #[cfg(feature = "json")]
 pub use koan_backup_json::JsonFiles;
 #[cfg(feature = "memory")]
-pub use koan_backup_memory::{Memory, MemoryEvents};
+pub use koan_backup_memory::{Memory, MemoryEvents, MemoryVectors};
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use koan_backup_metrics as metrics;

@@ -9,6 +9,7 @@ pub(crate) mod linked;
 pub mod option_hints;
 pub(crate) mod policy;
 pub mod stream;
+pub mod vector;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

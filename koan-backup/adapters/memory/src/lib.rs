@@ -7,6 +7,8 @@ mod events;
 mod provider;
 mod session;
 mod snapshot;
+mod vectors;
 
 pub use database::Memory;
 pub use events::MemoryEvents;
+pub use vectors::MemoryVectors;
