@@ -53,8 +53,8 @@ pub mod event_store {
 }
 /// Vectors: the records in which archives contain embeddings, and the port to vector stores.
 ///
-/// This version has the port, its conformance suite and [`MemoryVectors`](https://docs.rs/koan-backup). A context does not
-/// accept a vector store yet, and backups contain no vectors.
+/// Contexts accept no vector store, and backups contain no vectors: the port, its conformance suite and a store in memory
+/// are the part of the support of vectors that exists.
 pub mod vector_store {
     pub use koan_backup_entity::entity::vector::{
         ArchivedVector, RecordKey, SparseVector, VectorAssignment, VectorForm, VectorPayload, VectorValue,
