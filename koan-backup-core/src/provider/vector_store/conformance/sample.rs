@@ -18,9 +18,9 @@ pub(super) fn vector(number: i64) -> StoredVector {
 pub(super) fn embedding(form: VectorForm, number: i64) -> VectorValue {
     let seed = u32::try_from(number.unsigned_abs()).unwrap_or(u32::MAX);
     let component = |index: u32| {
-        let mixed = seed.wrapping_mul(2_654_435_761).wrapping_add(index.wrapping_mul(40_503)) >> 8;
-        // At most 24 bits, so that the conversion is exact.
-        (mixed as f32).mul_add(1.0 / 16_777_216.0, 0.000_1) * if index % 2 == 0 { 1.0 } else { -1.0 }
+        let mixed = seed.wrapping_mul(2_654_435_761).wrapping_add(index.wrapping_mul(40_503_001));
+        let magnitude = f32::from(u16::try_from(mixed >> 16).unwrap_or(u16::MAX)) / 65_536.0 + 0.1;
+        if index.is_multiple_of(2) { magnitude } else { -magnitude }
     };
     let dimension = u32::try_from(DIMENSION).unwrap_or(u32::MAX);
     match form {
