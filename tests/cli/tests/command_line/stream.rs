@@ -162,6 +162,11 @@ fn the_flags_of_a_backup_reach_its_description() {
     assert_eq!(backup["description"], "before migration");
     assert_eq!(backup["metadata"]["operator"], "admin");
     assert_eq!(backup["tags"], serde_json::json!(["first", "second"]));
+    let id = orders.backup(&["order-1", "--full"]);
+    let full =
+        orders.listed(&[]).into_iter().find(|backup| backup["id"] == id.as_str()).expect("it is listed");
+    let includes = serde_json::json!({ "document": true, "snapshots": true, "terminated": true });
+    assert_eq!(full["includes"], includes, "{full}");
 }
 
 #[test]
