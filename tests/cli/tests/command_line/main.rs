@@ -28,6 +28,7 @@ mod silent_store;
 mod standalone;
 mod stream;
 mod stream_existing;
+mod stream_flags;
 mod stream_upkeep;
 mod tables;
 #[cfg(unix)]

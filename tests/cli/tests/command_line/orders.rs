@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use assert_cmd::assert::{Assert, OutputAssertExt as _};
 use futures::TryStreamExt as _;
-use koan_backup::event_store::{EventStore as _, NewEvent};
+use koan_backup::encryption::KeyPair;
+use koan_backup::event_store::{EventStore as _, JsonText, NewEvent};
 use koan_backup::{EventFiles, ExpectedVersion, Storage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -84,6 +85,23 @@ impl Orders {
         assert!(in_runtime(append).is_some(), "events were appended");
     }
 
+    /// Adds a snapshot of an order.
+    pub(crate) fn add_snapshot(&self, id: &str) {
+        let state = JsonText::exact(r#"{"paid":true}"#).expect("JSON");
+        in_runtime(self.events().add_snapshot("order", id, "state", state));
+    }
+
+    /// Removes everything of an order.
+    pub(crate) fn remove(&self, id: &str) {
+        in_runtime(self.events().remove("order", id));
+    }
+
+    /// Backs up an order encrypted.
+    pub(crate) fn back_up_encrypted(&self, id: &str, key: &KeyPair) {
+        let mut backup = self.command(&["stream", "backup", "order", id]);
+        backup.env("SHOP_ENCRYPT", "1").env("SHOP_RECIPIENT", key.public_key()).assert().code(0);
+    }
+
     /// Returns the events of an order as JSON, or `None` if it does not exist.
     pub(crate) fn order(&self, id: &str) -> Option<Value> {
         let events = self.events();
@@ -110,8 +128,13 @@ impl Orders {
 
     /// Returns the files of the default profile whose names contain a text.
     pub(crate) fn files(&self, text: &str) -> Vec<PathBuf> {
+        self.files_of("local", text)
+    }
+
+    /// Returns the files of a profile whose names contain a text.
+    pub(crate) fn files_of(&self, profile: &str, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        collect(&self.root().join("local"), &mut found);
+        collect(&self.root().join(profile), &mut found);
         let has_text =
             |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains(text));
         found.retain(has_text);

@@ -29,11 +29,6 @@ fn summary(orders: &Orders, arguments: &[&str]) -> (Value, Vec<Value>) {
 }
 
 /// Makes a single backup that is encrypted for a key.
-fn back_up_encrypted(orders: &Orders, key: &KeyPair) {
-    let mut backup = orders.command(&["stream", "backup", "order", "order-1"]);
-    backup.env("SHOP_ENCRYPT", "1").env("SHOP_RECIPIENT", key.public_key()).assert().code(0);
-}
-
 #[test]
 fn a_verification_of_all_backups_includes_single_backups() {
     let orders = Orders::new(&["order-1"]);
@@ -79,7 +74,7 @@ fn a_description_that_cannot_be_read_fails_the_verification_of_all_backups() {
 #[test]
 fn a_single_backup_without_a_key_is_not_verified_completely() {
     let orders = Orders::new(&["order-1"]);
-    back_up_encrypted(&orders, &KeyPair::generate());
+    orders.back_up_encrypted("order-1", &KeyPair::generate());
     let assert = run(&orders, &["verify", "--all"]).code(12);
     let text = output(&assert);
     assert!(text.contains("1 single backup, 0 damaged, 1 not verified completely\n"), "{text}");
@@ -166,7 +161,7 @@ fn doctor_reports_object_names_that_nothing_declares_and_missing_keys() {
     assert!(!text.contains("no event type declares"), "the program declares nothing: {text}");
 
     let (key, other) = (KeyPair::generate(), KeyPair::generate());
-    back_up_encrypted(&orders, &key);
+    orders.back_up_encrypted("order-1", &key);
     let doctor = |key: &KeyPair| {
         let mut doctor = orders.command(&["doctor"]);
         output(&doctor.env("SHOP_IDENTITY", key.key_file().as_str()).assert())

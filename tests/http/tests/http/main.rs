@@ -24,6 +24,7 @@ mod restoring;
 mod roles;
 mod schemathesis;
 mod stream_access;
+mod stream_fields;
 mod stream_page;
 mod streams;
 mod validation;
