@@ -14,6 +14,9 @@ use crate::provider::event_store::{
 };
 use crate::provider::{RecordBatch, TargetWriter, WriteCounts};
 
+/// How many snapshots are removed together.
+const MAX_REMOVED: usize = 1_000;
+
 /// The writer of the snapshots of one object name, after its events.
 ///
 /// A missing snapshot is added, and one that differs is treated like an aggregate that differs. Further snapshots of an
@@ -177,14 +180,19 @@ impl<'s> SnapshotTarget<'s> {
         if !self.replaces() {
             return Ok(());
         }
-        let Target { writer, decisions, counts, .. } = &mut self.target;
-        while let Some((id, keys)) = self.others.next(writer, decisions.object, next).await? {
+        loop {
+            let Target { writer, decisions, counts, .. } = &mut self.target;
+            let Some((id, keys)) = self.others.next(writer, decisions.object, next).await? else {
+                return Ok(());
+            };
             if !decisions.removed_by_dry_run.contains(&id) {
                 counts.deleted += u64::try_from(keys.len()).unwrap_or(u64::MAX);
                 self.removed.extend(keys);
             }
+            if self.removed.len() >= MAX_REMOVED {
+                self.write_decided().await?;
+            }
         }
-        Ok(())
     }
 
     /// Writes what was decided. Snapshots are removed first, because a store may have room for one only.
