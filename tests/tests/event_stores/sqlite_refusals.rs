@@ -63,6 +63,11 @@ async fn an_event_that_a_table_in_sqlite_cannot_contain_is_refused_and_nothing_i
     assert_eq!(writer.truncate("order", "a", "b", 0).await.expect("removed"), 0);
     session.commit().await.expect("committed");
     assert_eq!(database.value::<i64>("SELECT count(*) FROM event"), 1);
+    database.run("INSERT INTO event SELECT * FROM event");
+    let mut session = store.begin_restore(&SessionOptions::default()).await.expect("a session");
+    let key = EventKey { object_id: "a".to_owned(), stream_id: "a".to_owned(), version: 0 };
+    let refused = session.events().expect("an event store").events_at("order", &[key]).await;
+    require(&refused.expect_err("two events"), "there are two events with this version");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,6 +105,10 @@ async fn a_snapshot_that_a_table_in_sqlite_cannot_contain_is_refused_and_nothing
     session.commit().await.expect("committed");
     database.run("INSERT INTO state SELECT * FROM state");
     require(&snapshots_of(&store, "order").await.expect_err("two snapshots"), "there are two snapshots");
+    let mut session = store.begin_restore(&SessionOptions::default()).await.expect("a session");
+    let key = SnapshotKey { object_id: "a".to_owned(), stream_id: "a".to_owned(), version: 0 };
+    let refused = session.events().expect("an event store").snapshots_at("order", &[key]).await;
+    require(&refused.expect_err("two snapshots"), "there are two snapshots with this version");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -246,4 +246,30 @@ mod tests {
             Ok(Some("2024-01-02 03:04:05".to_owned()))
         );
     }
+
+    #[test]
+    fn a_value_of_another_storage_class_is_not_read() {
+        let (text, bytes, integer_value) = (ValueRef::Text(b"x"), ValueRef::Blob(b"x"), ValueRef::Integer(7));
+        for (form, stored, expected) in [
+            (StoredForm::Bytes, text, "not stored as a BLOB"),
+            (StoredForm::Bytes, integer_value, "not stored as a BLOB"),
+            (StoredForm::Text, bytes, "stored as a BLOB"),
+            (StoredForm::TextOrInteger, bytes, "stored as a BLOB"),
+            (StoredForm::Text, integer_value, "does not convert text"),
+            (StoredForm::TextUnlessNumber, integer_value, "does not convert text"),
+            (StoredForm::TextOrInteger, ValueRef::Real(1.5), "stored as REAL"),
+            (StoredForm::Text, ValueRef::Text(b"\xff"), "not valid UTF-8"),
+            (StoredForm::Bytes, ValueRef::Blob(b"\xff"), "not valid UTF-8"),
+            (StoredForm::TextOrInteger, ValueRef::Text(b"1.0"), "would store it as a number"),
+            (StoredForm::TextUnlessNumber, ValueRef::Text(b"1"), "would store it as a number"),
+        ] {
+            let refused = form.text(stored).expect_err(expected);
+            assert!(refused.contains(expected), "{form:?}: {refused}");
+        }
+        assert_eq!(StoredForm::TextOrInteger.text(integer_value), Ok(Some("7".to_owned())));
+        for stored in [text, bytes, ValueRef::Real(7.0)] {
+            assert_eq!(integer(stored), Err("is not stored as INTEGER"));
+        }
+        assert_eq!((integer(ValueRef::Null), integer(integer_value)), (Ok(None), Ok(Some(7))));
+    }
 }
