@@ -27,22 +27,11 @@ impl Azurite {
             name: "Azurite",
             variable: "KOAN_TEST_AZURITE",
             installed: "azurite/node_modules/.bin/azurite-blob",
-            arguments: &|port, _| {
-                let port = port.to_string();
-                [
-                    "--blobHost",
-                    "127.0.0.1",
-                    "--inMemoryPersistence",
-                    "--silent",
-                    "--skipApiVersionCheck",
-                    "--blobPort",
-                    &port,
-                ]
-                .iter()
-                .map(ToString::to_string)
-                .collect()
+            prepare: |command, [port], _| {
+                command.args(["--blobHost", "127.0.0.1", "--inMemoryPersistence", "--silent"]);
+                command.args(["--skipApiVersionCheck", "--blobPort", &port.to_string()]);
             },
-            is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
+            is_ready: |port| request(port, "GET", "/", &[], "").is_some(),
         });
         let azurite = Self(server);
         azurite.create_container("backups");

@@ -19,14 +19,11 @@ impl GoogleEmulator {
             name: "gcp-storage-emulator",
             variable: "KOAN_TEST_GCS",
             installed: "gcs/bin/gcp-storage-emulator",
-            arguments: &|port, _| {
-                let port = format!("--port={port}");
-                ["start", "--host=127.0.0.1", "--in-memory", "--default-bucket=backups", &port]
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect()
+            prepare: |command, [port], _| {
+                command.args(["start", "--host=127.0.0.1", "--in-memory", "--default-bucket=backups"]);
+                command.arg(format!("--port={port}"));
             },
-            is_ready: &|port| {
+            is_ready: |port| {
                 request(port, "GET", "/storage/v1/b/backups", &[], "")
                     .is_some_and(|response| response.status == 200)
             },

@@ -16,10 +16,10 @@ impl Moto {
             name: "moto",
             variable: "KOAN_TEST_MOTO",
             installed: "moto/bin/moto_server",
-            arguments: &|port, _| {
-                vec!["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()]
+            prepare: |command, [port], _| {
+                command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
             },
-            is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
+            is_ready: |port| request(port, "GET", "/", &[], "").is_some(),
         });
         let response = request(server.port(), "PUT", "/backups", &[], "").expect("moto responds");
         assert_eq!(response.status, 200, "moto creates the bucket: {response:?}");

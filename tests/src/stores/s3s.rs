@@ -23,21 +23,11 @@ impl S3s {
             name: "s3s-fs",
             variable: "KOAN_TEST_S3S_FS",
             installed: "s3s-fs/bin/s3s-fs",
-            arguments: &|port, data| {
-                let port = port.to_string();
-                let options = [
-                    "--host",
-                    "127.0.0.1",
-                    "--access-key",
-                    ACCESS_KEY,
-                    "--secret-key",
-                    SECRET_KEY,
-                    "--port",
-                    &port,
-                ];
-                options.iter().map(ToString::to_string).chain([data.display().to_string()]).collect()
+            prepare: |command, [port], data| {
+                command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+                command.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]).arg(data);
             },
-            is_ready: &|port| request(port, "GET", "/", &[], "").is_some(),
+            is_ready: |port| request(port, "GET", "/", &[], "").is_some(),
         });
         std::fs::create_dir(server.data().join("backups")).expect("a bucket");
         Self(server)
