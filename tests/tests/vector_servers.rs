@@ -1,7 +1,9 @@
 //! The vector stores of other test suites start, run beside each other, and return vectors as documented.
 #![cfg(unix)]
 
-use koan_backup_tests::stores::{Elasticsearch, ElasticsearchVersion, Weaviate, send_json};
+use koan_backup_tests::stores::{
+    Chroma, Elasticsearch, ElasticsearchVersion, MilvusLite, OpenSearch, Weaviate, send_json,
+};
 use serde_json::{Value, json};
 
 /// Components that change when they are normalised and rebuilt.
@@ -85,6 +87,76 @@ fn elasticsearch_9_5_returns_vectors_only_on_request_and_rebuilds_those_of_cosin
         rebuilt.iter().zip(VECTOR).all(|(rebuilt, written)| (rebuilt - written).abs() < 1e-6),
         "{rebuilt:?}"
     );
-    let other = call(servers[1].port(), "GET", "/_all", Value::Null);
-    assert_eq!(other, json!({}), "the servers share no data");
+    assert_eq!(call(servers[1].port(), "GET", "/_all", Value::Null), json!({}), "the servers share no data");
+}
+
+#[test]
+fn elasticsearch_8_15_returns_the_vectors_that_were_written() {
+    if !Elasticsearch::is_installed(ElasticsearchVersion::V8_15) {
+        return;
+    }
+    let servers = two(|| Elasticsearch::start(ElasticsearchVersion::V8_15));
+    let port = servers[0].port();
+    index_vector(port, "exact", "l2_norm");
+    index_vector(port, "normalised", "cosine");
+    assert_eq!(vector(&source(port, "exact", json!({}))["v"]), VECTOR);
+    assert_eq!(vector(&source(port, "normalised", json!({}))["v"]), VECTOR);
+    assert_eq!(call(servers[1].port(), "GET", "/_all", Value::Null), json!({}), "the servers share no data");
+}
+
+#[test]
+fn opensearch_returns_the_vectors_that_were_written() {
+    if !OpenSearch::is_installed() {
+        return;
+    }
+    let servers = two(OpenSearch::start);
+    let port = servers[0].port();
+    let method = json!({ "name": "hnsw", "engine": "lucene", "space_type": "cosinesimil" });
+    let mapping = json!({ "type": "knn_vector", "dimension": 3, "method": method });
+    let settings = json!({ "index.knn": true, "number_of_replicas": 0 });
+    call(
+        port,
+        "PUT",
+        "/films",
+        json!({ "settings": settings, "mappings": { "properties": { "v": mapping } } }),
+    );
+    call(port, "PUT", "/films/_doc/1?refresh=true", json!({ "title": "The Tide Clock", "v": VECTOR }));
+    assert_eq!(vector(&source(port, "films", json!({}))["v"]), VECTOR);
+    let nearest = json!({ "query": { "knn": { "v": { "vector": VECTOR, "k": 1 } } } });
+    assert_eq!(source(port, "films", nearest)["title"], "The Tide Clock", "k-NN finds the vector");
+    assert_eq!(call(servers[1].port(), "GET", "/_all", Value::Null), json!({}), "the servers share no data");
+}
+
+#[test]
+fn chroma_returns_vectors_bit_for_bit() {
+    if !Chroma::is_installed() {
+        return;
+    }
+    let servers = two(Chroma::start);
+    let port = servers[0].port();
+    let collections = "/api/v2/tenants/default_tenant/databases/default_database/collections";
+    let created = json!({ "name": "films", "configuration": { "hnsw": { "space": "l2" } } });
+    let created = call(port, "POST", collections, created);
+    let collection = format!("{collections}/{}", created["id"].as_str().expect("an id"));
+    let records =
+        json!({ "ids": ["1"], "embeddings": [VECTOR], "metadatas": [{ "title": "The Tide Clock" }] });
+    call(port, "POST", &format!("{collection}/add"), records);
+    let read = json!({ "include": ["embeddings", "metadatas"] });
+    let read = call(port, "POST", &format!("{collection}/get"), read);
+    assert_eq!(vector(&read["embeddings"][0]), VECTOR);
+    assert_eq!(read["metadatas"][0]["title"], "The Tide Clock");
+    assert_eq!(
+        call(servers[1].port(), "GET", collections, Value::Null),
+        json!([]),
+        "the servers share no data"
+    );
+}
+
+#[test]
+fn two_servers_of_milvus_lite_accept_connections() {
+    if !MilvusLite::is_installed() {
+        return;
+    }
+    let [first, second] = two(MilvusLite::start);
+    assert_ne!(first.address(), second.address());
 }

@@ -1,5 +1,8 @@
 //! The vector store Elasticsearch, which stores its data in a folder.
 
+use std::path::Path;
+use std::process::Command;
+
 use super::http::request;
 use super::program::{Program, Start};
 
@@ -22,20 +25,18 @@ impl ElasticsearchVersion {
                 ("Elasticsearch 9.5", "KOAN_TEST_ELASTICSEARCH_9", "elasticsearch-9/bin/elasticsearch")
             }
         };
-        Start {
-            name,
-            variable,
-            installed,
-            prepare: |command, [http, transport], data| {
-                command.arg(data).args([http.to_string(), transport.to_string()]);
-            },
-            // The server responds to other requests only when it has elected itself as the master.
-            is_ready: |port| {
-                request(port, "GET", "/_cluster/health", &[], "")
-                    .is_some_and(|response| response.status == 200)
-            },
-        }
+        Start { name, variable, installed, prepare, is_ready: is_healthy }
     }
+}
+
+/// Adds the arguments of the launchers of Elasticsearch and OpenSearch.
+pub(super) fn prepare(command: &mut Command, [http, transport]: [u16; 2], data: &Path) {
+    command.arg(data).args([http.to_string(), transport.to_string()]);
+}
+
+/// Returns whether Elasticsearch or OpenSearch has elected its only node as the master.
+pub(super) fn is_healthy(port: u16) -> bool {
+    request(port, "GET", "/_cluster/health", &[], "").is_some_and(|response| response.status == 200)
 }
 
 /// A server of Elasticsearch without indexes and without authentication.

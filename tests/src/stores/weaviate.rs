@@ -19,6 +19,12 @@ const START: Start<6> = Start {
             ("CLUSTER_HOSTNAME", "node"),
             ("CLUSTER_ADVERTISE_ADDR", "127.0.0.1"),
             ("RAFT_BOOTSTRAP_EXPECT", "1"),
+            // The node elects itself as the leader after one second instead of eight. Until then, no collection
+            // can be created.
+            ("RAFT_HEARTBEAT_TIMEOUT", "1"),
+            ("RAFT_ELECTION_TIMEOUT", "1"),
+            ("RAFT_LEADER_LEASE_TIMEOUT", "1"),
+            ("RAFT_TIMEOUTS_MULTIPLIER", "1"),
         ]);
         command.envs([
             ("CLUSTER_GOSSIP_BIND_PORT", gossip.to_string()),
