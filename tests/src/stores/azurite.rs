@@ -26,6 +26,7 @@ impl Azurite {
         let server = Program::start(&Start {
             name: "Azurite",
             variable: "KOAN_TEST_AZURITE",
+            setup: "tests/setup",
             installed: "azurite/node_modules/.bin/azurite-blob",
             prepare: |command, [port], _| {
                 command.args(["--blobHost", "127.0.0.1", "--inMemoryPersistence", "--silent"]);

@@ -25,7 +25,7 @@ impl ElasticsearchVersion {
                 ("Elasticsearch 9.5", "KOAN_TEST_ELASTICSEARCH_9", "elasticsearch-9/bin/elasticsearch")
             }
         };
-        Start { name, variable, installed, prepare, is_ready: is_healthy }
+        Start { name, variable, setup: "tests/vectors/setup", installed, prepare, is_ready: is_healthy }
     }
 }
 
@@ -46,9 +46,6 @@ pub struct Elasticsearch(Program);
 impl Elasticsearch {
     /// Returns whether the server of this version is installed. If it is not, reports that a test that needs it
     /// does not run.
-    ///
-    /// # Panics
-    /// The server is not installed, and the environment variable `CI` is `true`.
     pub fn is_installed(version: ElasticsearchVersion) -> bool {
         version.program().is_installed()
     }

@@ -18,6 +18,7 @@ impl GoogleEmulator {
         Self(Program::start(&Start {
             name: "gcp-storage-emulator",
             variable: "KOAN_TEST_GCS",
+            setup: "tests/setup",
             installed: "gcs/bin/gcp-storage-emulator",
             prepare: |command, [port], _| {
                 command.args(["start", "--host=127.0.0.1", "--in-memory", "--default-bucket=backups"]);

@@ -15,6 +15,7 @@ impl Moto {
         let server = Program::start(&Start {
             name: "moto",
             variable: "KOAN_TEST_MOTO",
+            setup: "tests/setup",
             installed: "moto/bin/moto_server",
             prepare: |command, [port], _| {
                 command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::not_run::not_run;
+use crate::not_run::print_line;
 
 /// A server process with its own folder, which runs until the value is dropped.
 #[derive(Debug)]
@@ -25,9 +25,11 @@ pub(super) struct Program {
 pub(super) struct Start<const PORTS: usize> {
     /// The name of the server, for messages.
     pub(super) name: &'static str,
-    /// The environment variable that contains the path of the program, if `tests/setup` did not install it.
+    /// The environment variable that contains the path of the program, if no setup script installed it.
     pub(super) variable: &'static str,
-    /// The path at which `tests/setup` installs the program.
+    /// The script that installs the program.
+    pub(super) setup: &'static str,
+    /// The path at which the script installs the program.
     pub(super) installed: &'static str,
     /// Adds the arguments and environment variables of the program for free ports and a folder.
     pub(super) prepare: fn(&mut Command, [u16; PORTS], &Path),
@@ -90,12 +92,9 @@ impl Program {
 }
 
 impl<const PORTS: usize> Start<PORTS> {
-    /// Returns whether the server is installed. If it is not, reports that a test that needs it does not run.
-    ///
-    /// # Panics
-    /// The server is not installed, and the environment variable `CI` is `true`.
+    /// Returns whether the server is installed. If it is not, prints that a test that needs it does not run.
     pub(super) fn is_installed(&self) -> bool {
-        self.program().map_err(|missing| not_run(&missing)).is_ok()
+        self.program().map_err(|missing| print_line(&format!("NOT RUN: {missing}"))).is_ok()
     }
 
     /// Returns the path of the program, or a message that says how to install it.
@@ -106,9 +105,10 @@ impl<const PORTS: usize> Start<PORTS> {
             return Ok(program);
         }
         Err(format!(
-            "{} is not at {}: run tests/setup, or set {} to the path of the program",
+            "{} is not at {}: run {}, or set {} to the path of the program",
             self.name,
             program.display(),
+            self.setup,
             self.variable
         ))
     }

@@ -22,6 +22,7 @@ impl S3s {
         let server = Program::start(&Start {
             name: "s3s-fs",
             variable: "KOAN_TEST_S3S_FS",
+            setup: "tests/setup",
             installed: "s3s-fs/bin/s3s-fs",
             prepare: |command, [port], data| {
                 command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
