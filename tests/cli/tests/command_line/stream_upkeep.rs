@@ -28,7 +28,6 @@ fn summary(orders: &Orders, arguments: &[&str]) -> (Value, Vec<Value>) {
     (messages.pop().expect("a summary"), messages)
 }
 
-/// Makes a single backup that is encrypted for a key.
 #[test]
 fn a_verification_of_all_backups_includes_single_backups() {
     let orders = Orders::new(&["order-1"]);
